@@ -1,0 +1,197 @@
+package model
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// HouseholdLimit is how many accounts may share one email address.
+const HouseholdLimit = 8
+
+// Account is what lets a member sign in. At most one per member.
+type Account struct {
+	ID       int64
+	MemberID int64
+	Name     string // the member's, for the page
+	MemberNo string // the member's, "" if none
+	Email    string // where letters go; may differ from the record's; "" if none
+	Role     Role
+
+	// PendingRole is a higher role that takes effect only once a password was
+	// set through a link that nobody in the office could see; "" if none.
+	PendingRole Role
+
+	HasPassword     bool
+	PasswordVersion int64 // grows with every change, so older links die
+	PasswordSetAt   time.Time
+	LastSignInAt    time.Time
+	DisabledAt      time.Time
+	SessionStamp    int64 // sessions with another stamp are over
+	CreatedAt       time.Time
+}
+
+// Disabled reports whether the account may not sign in.
+func (a Account) Disabled() bool { return !a.DisabledAt.IsZero() }
+
+// GuardRole is the role that protects the account: the one it waits for
+// counts already, or whoever sees its link would gain that role.
+func (a Account) GuardRole() Role {
+	if a.PendingRole.Above(a.Role) {
+		return a.PendingRole
+	}
+	return a.Role
+}
+
+// Login is what the account's holder types to sign in: the email, or the
+// member number where there is no email or several people share it.
+func (a Account) Login(shared bool) string {
+	if a.Email == "" || (shared && a.MemberNo != "") {
+		return a.MemberNo
+	}
+	return a.Email
+}
+
+const (
+	emailMax = 254 // RFC 5321 §4.5.3.1.3, less the angle brackets
+	localMax = 64  // RFC 5321 §4.5.3.1.1
+)
+
+// ParseEmail checks an address as a person types it and gives it back
+// trimmed. The sentence is "" when the address will do.
+//
+// Only what a mail server can be handed is taken: no display name, no quoted
+// local part, no address literal, and no character that a mail header or a
+// log line would trip over.
+func ParseEmail(typed string) (email, sentence string) {
+	s := strings.TrimSpace(typed)
+	const wrong = "Please write the address like name@example.org."
+	switch {
+	case s == "":
+		return "", ""
+	case len(s) > emailMax:
+		return s, "An email address has at most 254 characters."
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }):
+		return s, "An email address has no spaces or control characters in it."
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || a.Name != "" {
+		return s, wrong
+	}
+	at := strings.LastIndexByte(s, '@')
+	local, domain := s[:at], s[at+1:]
+	if len(local) > localMax || strings.ContainsAny(local, `"\<>()[],;:`) || !plausibleDomain(domain) {
+		return s, wrong
+	}
+	return s, ""
+}
+
+func plausibleDomain(domain string) bool {
+	labels := strings.Split(domain, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' ||
+			strings.ContainsFunc(l, func(r rune) bool { return r != '-' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) }) {
+			return false
+		}
+	}
+	return len(labels) > 1
+}
+
+// EmailKey is the form under which two spellings of an address are the same:
+// composed and lower-cased. It is used for look-up only; letters always go to
+// the stored address, never to the typed one, so a look-alike can find an
+// account but never receive its link (CVE-2019-19844).
+func EmailKey(email string) string {
+	return strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
+}
+
+// LoginKey sorts what was typed into the sign-in field: an address has an @,
+// a member number never has.
+func LoginKey(login string) (emailKey, memberNoKey string) {
+	if strings.Contains(login, "@") {
+		return EmailKey(login), ""
+	}
+	return "", MemberNoKey(login)
+}
+
+// EmailTakenError says that an address is already another account's.
+type EmailTakenError struct {
+	Email    string
+	Holders  []Person
+	MayShare bool   // staff may go on and share it
+	Sentence string // why not, when they may not
+}
+
+func (e *EmailTakenError) Error() string { return "the address is another account's" }
+
+// AccountRecord is all that the Settings tab of a member's record shows.
+type AccountRecord struct {
+	Member     Member
+	Account    *Account     // nil without one
+	Status     *ResetStatus // the status message; nil when none stands
+	Latest     *Reset       // the newest link, live or ended: the life-line
+	LastLetter *Letter      // the newest letter about Latest
+	SharedWith []Person     // other accounts on the same address
+	Sessions   []Session
+	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
+	Why        Why
+}
+
+// ResetStatus is the status message: that a reset email was sent, with the
+// link for those who may see it.
+type ResetStatus struct {
+	Reset      Reset
+	Letter     *Letter // the newest; nil without an address
+	HeldBack   bool    // no letter leaves: the base URL is this very computer's
+	AskedBy    string  // name of staff, "the member", "automatically"
+	Link       Secret  // zero when this person may not see it
+	LinkHidden string  // then: why, in a sentence
+}
+
+// Text is the status message's first sentence (product.md §2.3).
+func (s ResetStatus) Text() string {
+	text := "Reset password email sent."
+	switch {
+	case s.Reset.Email == "":
+		text = "No email address on this account. Copy the link or read out a code."
+	case s.Letter != nil && s.Letter.State == LetterCaptured:
+		text = "No mail server is set up. Copy the link and hand it over."
+	case s.Reset.ForNew:
+		return "Account successfully created and reset password email sent."
+	}
+	if s.Reset.ForNew {
+		return "Account successfully created. " + text
+	}
+	return text
+}
+
+// Invite is a new colleague.
+type Invite struct {
+	FirstName, LastName, Email string
+	Role                       Role
+}
+
+// SetUp is what the first start asks for.
+type SetUp struct {
+	FirstName, LastName, Email string
+	Password, Confirm          string
+	Settings                   Settings
+}
+
+// NewOwner is an owner made or rescued from the command line.
+type NewOwner struct {
+	Email, Name string
+	Password    string // "" leaves the password to a link
+}
+
+// OwnerMade is an owner made or rescued from the command line.
+type OwnerMade struct {
+	New  bool   // there was no such account before
+	Link Secret // sets the password; zero when one was given
+
+	Expires time.Time // of the link
+}

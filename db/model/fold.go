@@ -1,0 +1,97 @@
+package model
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// letters that Unicode does not decompose, although people who cannot type
+// them write the plain one.
+var plainLetters = strings.NewReplacer(
+	"ł", "l", "đ", "d", "ð", "d", "ø", "o", "þ", "th", "æ", "ae", "œ", "oe",
+	"ħ", "h", "ŧ", "t", "ı", "i", "ŋ", "n", "ə", "e", "ɓ", "b", "ɗ", "d", "ƙ", "k",
+)
+
+// Fold brings a text to the form in which it is compared and searched: no
+// case, no accents, in every script ("Łukasz" and "lukasz", "Straße" and
+// "strasse" are the same). SQLite's own folding knows ASCII only, so it is
+// done here and kept in columns of its own.
+func Fold(s string) string {
+	// A Caser keeps state, so each call has its own.
+	s = cases.Fold().String(norm.NFKD.String(s))
+	s = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, s)
+	return plainLetters.Replace(norm.NFC.String(s))
+}
+
+// apostrophes stand inside a name and are left out by many who type it.
+const apostrophes = "'’‘ʼ`´′"
+
+// words splits a folded text at everything that is no letter or digit.
+func words(folded string) []string {
+	return strings.FieldsFunc(folded, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+}
+
+func withoutApostrophes(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(apostrophes, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// Digits keeps the digits of a phone number or the like.
+func Digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// SearchText is the words under which a member is found: of name, company,
+// email, phone and member number, folded, each once, with the spellings
+// people use ("O'Brien" as obrien and as o brien, "0171-555" as 0171555).
+func (m Member) SearchText() string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(ws ...string) {
+		for _, w := range ws {
+			if w != "" && !seen[w] {
+				seen[w] = true
+				out = append(out, w)
+			}
+		}
+	}
+	for _, text := range []string{m.FirstName, m.LastName, m.Company, m.Email, m.MemberNo} {
+		f := Fold(text)
+		add(words(withoutApostrophes(f))...)
+		add(words(f)...)
+	}
+	add(strings.Join(words(Fold(m.MemberNo)), ""))
+	add(Digits(m.Phone))
+	add(words(m.Phone)...)
+	return strings.Join(out, " ")
+}
+
+// SearchWords is the words of what was typed into the search field, folded
+// like SearchText. A text of digits and phone punctuation alone is one word:
+// people type a phone number with whatever spaces it has on their display.
+func SearchWords(typed string) []string {
+	f := Fold(typed)
+	if d := Digits(f); d != "" && strings.Trim(f, "0123456789 +-/().") == "" {
+		return []string{d}
+	}
+	return words(withoutApostrophes(f))
+}

@@ -1,0 +1,156 @@
+package model
+
+import "time"
+
+// LetterKind says what a letter is about.
+type LetterKind string
+
+// The kinds of letter (product.md §5.1).
+const (
+	LetterWelcome         LetterKind = "welcome"          // an account was made; first password
+	LetterReset           LetterKind = "reset"            // choose a new password
+	LetterResetSeveral    LetterKind = "reset_several"    // one link for each person who shares the address
+	LetterNoAccount       LetterKind = "no_account"       // nobody here has this address
+	LetterRingUs          LetterKind = "ring_us"          // the account is disabled
+	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
+	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
+)
+
+// Priority orders waiting letters: lower leaves first. A stranger must not be
+// able to keep members waiting by asking for unknown addresses.
+func (k LetterKind) Priority() int {
+	switch k {
+	case LetterReset, LetterResetSeveral, LetterWelcome:
+		return 0
+	case LetterNoAccount:
+		return 9
+	default:
+		return 1
+	}
+}
+
+// OneAttempt reports whether a letter is not worth a second try.
+func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount }
+
+// CarriesLink reports whether the letter is pointless once its link ended.
+func (k LetterKind) CarriesLink() bool {
+	return k == LetterWelcome || k == LetterReset || k == LetterResetSeveral
+}
+
+// LetterState is how far a letter is.
+type LetterState string
+
+// The states of a letter (product.md §5.3).
+const (
+	LetterWaiting   LetterState = "waiting"   // in the outbox
+	LetterSending   LetterState = "sending"   // the postman has it
+	LetterAccepted  LetterState = "accepted"  // the mail server took it
+	LetterRetrying  LetterState = "retrying"  // it will be tried again
+	LetterFailed    LetterState = "failed"    // the mail server refused it for good, or never answered
+	LetterWithdrawn LetterState = "withdrawn" // its link ended first
+	LetterCaptured  LetterState = "captured"  // there was no mail server
+)
+
+// Settled reports whether nothing more will happen to the letter by itself.
+func (s LetterState) Settled() bool {
+	return s != LetterWaiting && s != LetterSending && s != LetterRetrying
+}
+
+// Letter is one email to one address: a row in the outbox before it is a
+// message on the wire. It says what to tell whom; links and codes are put in
+// as it leaves and are never stored.
+type Letter struct {
+	ID        int64
+	Kind      LetterKind
+	To        string
+	MessageID string // the same over all attempts, so a mailbox can drop a duplicate
+	State     LetterState
+	AskedKind ActorKind
+	CreatedAt time.Time
+	DueAt     time.Time // next attempt
+	SettledAt time.Time
+	Attempts  int
+	Code      int    // of the server's last answer, 0 if it gave none
+	Reply     string // the server's words, or what kept us from reaching it
+}
+
+// GiveUp is how long a letter is tried.
+const GiveUp = 24 * time.Hour
+
+// RetryPause is how long to wait after the n-th attempt (1 is the first)
+// failed for now: soon at first, because most troubles are greylisting or a
+// cut connection, then hourly.
+func RetryPause(n int) time.Duration {
+	pauses := []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute}
+	if n >= 1 && n <= len(pauses) {
+		return pauses[n-1]
+	}
+	return time.Hour
+}
+
+// Delivery is how one attempt ended.
+type Delivery struct {
+	Accepted bool
+	Code     int    // SMTP reply code, 0 when there was no reply
+	Reply    string // the server's words, at most 1 KB are kept
+}
+
+// Outcome is the state of a letter after an attempt, and when the next one is
+// due if there is one. Only a real 5xx answer is final (RFC 5321 §4.2.1):
+// a cut connection, a silence or a 4xx may be gone in a minute. until is when
+// the letter loses its point: the end of its link, or zero.
+func (l Letter) Outcome(d Delivery, until, now time.Time) (LetterState, time.Time) {
+	switch {
+	case d.Accepted:
+		return LetterAccepted, time.Time{}
+	case d.Code >= 500 && d.Code < 600, l.Kind.OneAttempt():
+		return LetterFailed, time.Time{}
+	}
+	next := now.Add(RetryPause(l.Attempts))
+	if !until.IsZero() && !next.Before(until) {
+		return LetterWithdrawn, time.Time{}
+	}
+	if next.After(l.CreatedAt.Add(GiveUp)) {
+		return LetterFailed, time.Time{}
+	}
+	return LetterRetrying, next
+}
+
+// LetterLink is one person's link in a letter.
+type LetterLink struct {
+	Name    string
+	URL     Secret
+	Expires time.Time
+}
+
+// LetterContents is everything a letter says, put together as it leaves.
+type LetterContents struct {
+	Letter
+	Version     int // of the template
+	Name        string
+	Association string
+	Portal      string // host of the base URL
+	BaseURL     string
+	SupportEmail,
+	SupportPhone string
+	TimeZone    *time.Location
+	From        string
+	ReplyTo     string
+	Links       []LetterLink
+	RequestedBy string    // "Ruth Adler of the office", "you", …
+	ChangedAt   time.Time // password_changed, email_changed: when
+	SeenBy      []string  // password_changed: who at the office had the link on screen
+	NewEmail    string    // email_changed: the new address, blanked to its first letter and domain
+}
+
+// MailServer is where letters are handed in.
+type MailServer struct {
+	Host     string
+	Port     int
+	TLS      bool // TLS from the first byte (RFC 8314); else STARTTLS
+	User     string
+	Password Secret
+}
+
+// IsZero reports whether no mail server is set up.
+func (s MailServer) IsZero() bool { return s.Host == "" }

@@ -1,0 +1,206 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings is what an owner can decide about the portal.
+type Settings struct {
+	Association  string
+	BaseURL      string // every link begins with it; never taken from a request
+	TimeZone     string // IANA name
+	SupportEmail string
+	SupportPhone string
+	Colour       string // of the association, #rrggbb, "" for ours
+
+	Resets            ResetPolicy
+	MinPasswordLength int  // for members; staff and owners have at least 15
+	RollSignIn        bool // somebody on the roll may start an account by asking for a password
+	Households        bool // several accounts may share one email
+	UnknownLetters    bool // tell an unknown address that there is no account
+
+	Mail     MailServer
+	MailFrom string
+	ReplyTo  string
+
+	SetUpAt time.Time // zero until /setup is done
+
+	// Fixed names the settings that a flag or the environment decides; they
+	// are shown, not edited. Keys are the names of the form fields.
+	Fixed map[string]bool
+}
+
+// DefaultSettings is a portal that nobody has decided anything about.
+func DefaultSettings() Settings {
+	return Settings{
+		BaseURL: "http://localhost:8080", TimeZone: "UTC", Resets: UsualResets,
+		MinPasswordLength: 12, RollSignIn: true, Households: true, UnknownLetters: true,
+		Fixed: map[string]bool{},
+	}
+}
+
+// StaffPasswordLength is the least for whoever can open other people's
+// accounts (NIST SP 800-63B-4 §3.1.1.2 asks for 15 where a password stands
+// alone).
+const StaffPasswordLength = 15
+
+// PasswordLength is the least number of characters for a password of a role.
+func (s Settings) PasswordLength(r Role) int {
+	if r.AtLeast(RoleStaff) {
+		return max(s.MinPasswordLength, StaffPasswordLength)
+	}
+	return s.MinPasswordLength
+}
+
+// Location is the association's time zone; UTC if its name means nothing here.
+func (s Settings) Location() *time.Location {
+	loc, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// Portal is the host of the base URL: what people see in their address bar.
+func (s Settings) Portal() string {
+	u, err := url.Parse(s.BaseURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// Secure reports whether the portal is reached over https.
+func (s Settings) Secure() bool { return strings.HasPrefix(s.BaseURL, "https://") }
+
+// Sender is the address letters come from.
+func (s Settings) Sender() string {
+	if s.MailFrom != "" {
+		return s.MailFrom
+	}
+	u, err := url.Parse(s.BaseURL)
+	if err != nil {
+		return ""
+	}
+	host := u.Hostname()
+	if !strings.Contains(host, ".") {
+		host += ".localdomain"
+	}
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
+		host = "[" + a.String() + "]" // an address literal, RFC 5321 §4.1.3
+	}
+	return "no-reply@" + host
+}
+
+// HeldBack reports whether letters must not leave: a link to this very
+// computer is of no use to whoever opens it elsewhere.
+func (s Settings) HeldBack() bool {
+	u, err := url.Parse(s.BaseURL)
+	return err == nil && Loopback(u.Hostname()) && !s.Mail.IsZero() && !Loopback(s.Mail.Host)
+}
+
+// Loopback reports whether a host name or address means this very computer.
+func Loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// ParseBaseURL checks the address under which people reach the portal.
+func ParseBaseURL(typed string) (base, sentence string) {
+	s := strings.TrimRight(strings.TrimSpace(typed), "/")
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
+		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return s, "Please write it like https://members.example.org, without anything after the name."
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), ""
+}
+
+// ParseMailServer reads smtp://[user:password@]host[:port] (STARTTLS) or
+// smtps://… (TLS from the first byte). An error never repeats the password.
+func ParseMailServer(s string) (MailServer, error) {
+	if s == "" {
+		return MailServer{}, nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+		return MailServer{}, fmt.Errorf("the mail server is written smtp://user:password@host:port, or smtps:// for TLS from the start")
+	}
+	m := MailServer{Host: u.Hostname(), Port: 587, TLS: u.Scheme == "smtps"}
+	if m.TLS {
+		m.Port = 465
+	}
+	if u.Port() != "" {
+		if m.Port, err = strconv.Atoi(u.Port()); err != nil || m.Port < 1 || m.Port > 65535 {
+			return MailServer{}, fmt.Errorf("the mail server's port is a number from 1 to 65535")
+		}
+	}
+	switch {
+	case Loopback(m.Host), m.Port == 25, m.Port == 465, m.Port == 587, m.Port == 2525:
+	default:
+		// Otherwise the settings page could be used to knock on any port of
+		// the network the portal stands in.
+		return MailServer{}, fmt.Errorf("a mail server is reached on port 25, 465, 587 or 2525")
+	}
+	if a, err := netip.ParseAddr(m.Host); err == nil && a.IsLinkLocalUnicast() {
+		return MailServer{}, fmt.Errorf("a link-local address is not a mail server's")
+	}
+	if u.User != nil {
+		m.User = u.User.Username()
+		pw, _ := u.User.Password()
+		m.Password = NewSecret(pw)
+	}
+	return m, nil
+}
+
+// URL is the mail server as ParseMailServer reads it, without the password.
+func (s MailServer) URL() string {
+	if s.IsZero() {
+		return ""
+	}
+	u := url.URL{Scheme: "smtp", Host: s.Host + ":" + strconv.Itoa(s.Port)}
+	if strings.Contains(s.Host, ":") {
+		u.Host = "[" + s.Host + "]:" + strconv.Itoa(s.Port)
+	}
+	if s.TLS {
+		u.Scheme = "smtps"
+	}
+	if s.User != "" {
+		u.User = url.User(s.User)
+	}
+	return u.String()
+}
+
+// Clean trims what was typed and says what cannot be taken.
+func (s *Settings) Clean() Fields {
+	f := s.Resets.Check()
+	s.Association = strings.TrimSpace(s.Association)
+	if s.Association == "" {
+		f.Add("association", "Please give the association's name; letters and pages carry it.")
+	}
+	f.Add("association", textProblem(s.Association, 120, false))
+	base, sentence := ParseBaseURL(s.BaseURL)
+	s.BaseURL = base
+	f.Add("base_url", sentence)
+	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" {
+		f.Add("time_zone", "Please choose a time zone from the list, like Europe/Berlin.")
+	}
+	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo} {
+		*email, sentence = ParseEmail(*email)
+		f.Add(name, sentence)
+	}
+	s.SupportPhone = strings.TrimSpace(s.SupportPhone)
+	f.Add("support_phone", textProblem(s.SupportPhone, 50, false))
+	if s.MinPasswordLength < 8 || s.MinPasswordLength > 64 {
+		f.Add("min_password_length", "Please choose a number from 8 to 64.")
+	}
+	return f
+}

@@ -1,0 +1,384 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Template is the text of one kind of letter, with placeholders such as
+// {{name}} where something about the person goes.
+//
+// What stands between {{#people}} and {{/people}} is repeated for each person
+// who shares the address, and {{name}}, {{link}} and {{expires}} in it are
+// theirs. Nothing else is understood: no conditions, no functions. Owners
+// edit these texts, and a text that cannot compute cannot be made to leak.
+//
+// HTML is the inside of a letter, in a few bare tags (see templateTags); the
+// frame around it is the portal's.
+type Template struct {
+	Subject, Text, HTML string
+}
+
+// Values is what goes into the placeholders of a template.
+type Values struct {
+	One    map[string]string   // by placeholder, without the braces
+	People []map[string]string // for {{#people}}
+}
+
+// TemplateError says what is wrong with a template, and where.
+type TemplateError struct {
+	Part     string // "subject", "text" or "html"
+	Line     int    // from 1
+	Column   int    // from 1, in characters
+	Sentence string // for the person who edits the template
+}
+
+func (e *TemplateError) Error() string {
+	return fmt.Sprintf("%s, line %d, column %d: %s", e.Part, e.Line, e.Column, e.Sentence)
+}
+
+const (
+	linkPlaceholder = "link"
+	peopleBlock     = "people"
+	buttonTag       = `<a class="button" href="{{link}}">`
+	linkTag         = `<a href="{{link}}">`
+)
+
+// templateTags is every tag that the HTML of a template may hold, written
+// exactly like this, and the tag that closes it. Without attributes there is
+// no place where a value could turn into a style, a script or an address;
+// {{link}} as a whole href is the one exception. No tag fetches anything.
+var templateTags = map[string]string{
+	"<p>": "</p>", "<h1>": "</h1>", "<strong>": "</strong>", "<em>": "</em>", "<small>": "</small>",
+	"<ul>": "</ul>", "<ol>": "</ol>", "<li>": "</li>", "<br>": "",
+	linkTag: "</a>", buttonTag: "</a>",
+}
+
+// anyLetter is what every kind of letter can say.
+var anyLetter = []string{"association", "portal", "base_url", "from", "support", "support_email"}
+
+// letterPlaceholders is what each kind can say besides. A letter to an
+// unknown address has no {{email}}: it repeats nothing that was typed.
+var letterPlaceholders = map[LetterKind][]string{
+	LetterWelcome:         {"name", "email", "requested_by", linkPlaceholder, "expires", "lasts"},
+	LetterReset:           {"name", "email", "requested_by", linkPlaceholder, "expires", "lasts"},
+	LetterResetSeveral:    {"email", "requested_by"},
+	LetterNoAccount:       {},
+	LetterRingUs:          {"name", "email"},
+	LetterPasswordChanged: {"name", "email", "changed", "how"},
+	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
+}
+
+// eachPerson is what {{#people}} repeats.
+var eachPerson = []string{"name", linkPlaceholder, "expires", "lasts"}
+
+// Placeholders lists what a kind of letter can say, and what it can repeat
+// for each person, if anything.
+func (k LetterKind) Placeholders() (one, people []string) {
+	one = slices.Concat(anyLetter, letterPlaceholders[k])
+	slices.Sort(one)
+	if k == LetterResetSeveral {
+		people = eachPerson
+	}
+	return one, people
+}
+
+// Check says whether a template will do for a kind of letter: every
+// placeholder is known there, every tag allowed and closed, and a letter that
+// is about a link has it in both parts, for whoever reads only one of them.
+// An error is a *TemplateError.
+func (t Template) Check(k LetterKind) error {
+	one, people := k.Placeholders()
+	for _, part := range t.parts() {
+		pieces, bad := part.parse()
+		if bad != nil {
+			return bad
+		}
+		linked, inside := false, false
+		for _, p := range pieces {
+			known := one
+			if inside {
+				known = slices.Concat(people, one)
+			}
+			switch p.kind {
+			case blockOpen, blockClose:
+				inside = p.kind == blockOpen
+				if people == nil {
+					return part.wrong(p.at, "This letter is for one person, so nothing is repeated in it.")
+				}
+				if part.name == "subject" {
+					return part.wrong(p.at, "A subject cannot repeat anything.")
+				}
+			case placeholder:
+				if !slices.Contains(known, p.text) {
+					return part.wrong(p.at, part.unknown(p.text, known, people))
+				}
+				linked = linked || p.text == linkPlaceholder
+			}
+		}
+		if k.CarriesLink() && !linked && part.name != "subject" {
+			return part.wrong(len(part.text), "The link is missing: write {{link}} where it should stand.")
+		}
+	}
+	return nil
+}
+
+// Fill puts values into a template. A value arrives as one line without
+// control or bidirectional characters, and in HTML as text, whatever is in
+// it. A placeholder without a value is an error, as is anything else that
+// Check would refuse whatever the kind.
+func (t Template) Fill(v Values) (Template, error) {
+	var out [3]string
+	for i, part := range t.parts() {
+		pieces, bad := part.parse()
+		if bad != nil {
+			return Template{}, bad
+		}
+		var b strings.Builder
+		if bad := part.fill(&b, pieces, v); bad != nil {
+			return Template{}, bad
+		}
+		out[i] = b.String()
+	}
+	return Template{Subject: out[0], Text: out[1], HTML: out[2]}, nil
+}
+
+// templatePart is one of the three texts of a template.
+type templatePart struct {
+	name string
+	text string
+}
+
+func (t Template) parts() [3]templatePart {
+	return [3]templatePart{{"subject", t.Subject}, {"text", t.Text}, {"html", t.HTML}}
+}
+
+func (p templatePart) html() bool { return p.name == "html" }
+
+type pieceKind int
+
+const (
+	literal pieceKind = iota
+	placeholder
+	blockOpen
+	blockClose
+)
+
+// piece is a stretch of a template: words as they are, or a placeholder.
+type piece struct {
+	kind pieceKind
+	text string // of a literal; the name of a placeholder
+	at   int    // byte offset
+}
+
+// parse takes a part into pieces. It is the one place that knows the syntax.
+func (p templatePart) parse() ([]piece, *TemplateError) {
+	if i := strings.IndexFunc(p.text, func(r rune) bool { return r == utf8.RuneError || (unicode.IsControl(r) && r != '\n') }); i >= 0 {
+		return nil, p.wrong(i, "There is an invisible control character here. Please type this line again.")
+	}
+	if i := strings.IndexByte(p.text, '\n'); i >= 0 && p.name == "subject" {
+		return nil, p.wrong(i, "A subject is one line.")
+	}
+	var (
+		pieces []piece
+		open   []piece // tags and the block that are not closed yet
+		rest   = 0
+	)
+	say := func(until int) {
+		if until > rest {
+			pieces = append(pieces, piece{literal, p.text[rest:until], rest})
+		}
+	}
+	for i := 0; i < len(p.text); {
+		switch {
+		case strings.HasPrefix(p.text[i:], "{{"):
+			say(i)
+			one, end, bad := p.placeholder(i)
+			if bad != nil {
+				return nil, bad
+			}
+			switch one.kind {
+			case blockOpen:
+				if slices.ContainsFunc(open, func(o piece) bool { return o.kind == blockOpen }) {
+					return nil, p.wrong(i, "{{#people}} cannot stand inside another one.")
+				}
+				open = append(open, piece{blockOpen, "{{#people}}", i})
+			case blockClose:
+				if len(open) == 0 || open[len(open)-1].kind != blockOpen {
+					return nil, p.wrong(i, "{{/people}} closes nothing here.")
+				}
+				open = open[:len(open)-1]
+			case literal, placeholder:
+				if p.name == "subject" && one.text == linkPlaceholder {
+					// Subjects are shown on lock screens and kept in the logs
+					// of every server on the way.
+					return nil, p.wrong(i, "The link cannot stand in the subject.")
+				}
+			}
+			if one.kind != placeholder && strings.HasPrefix(p.text[end:], "\n") {
+				end++ // a line of its own leaves no empty line behind
+			}
+			pieces = append(pieces, one)
+			i, rest = end, end
+		case p.html() && p.text[i] == '<':
+			tag, bad := p.tag(i)
+			if bad != nil {
+				return nil, bad
+			}
+			if open, bad = p.nest(open, tag, i); bad != nil {
+				return nil, bad
+			}
+			if before, after, ok := strings.Cut(tag, "{{link}}"); ok {
+				say(i)
+				pieces = append(pieces,
+					piece{literal, before, i}, piece{placeholder, linkPlaceholder, i + len(before)}, piece{literal, after, i + len(tag) - len(after)})
+				rest = i + len(tag)
+			}
+			i += len(tag)
+		default:
+			i++
+		}
+	}
+	if len(open) > 0 {
+		last := open[len(open)-1]
+		return nil, p.wrong(last.at, last.text+" is never closed.")
+	}
+	say(len(p.text))
+	return pieces, nil
+}
+
+// placeholder reads {{name}}, {{#people}} or {{/people}} at i and says where
+// it ends.
+func (p templatePart) placeholder(i int) (piece, int, *TemplateError) {
+	inner, _, ok := strings.Cut(p.text[i+2:], "}}")
+	if !ok || strings.ContainsAny(inner, "{\n") {
+		return piece{}, 0, p.wrong(i, "A placeholder begins here and does not end: write }} after its name.")
+	}
+	end := i + 2 + len(inner) + 2
+	one := piece{placeholder, strings.TrimSpace(inner), i}
+	switch {
+	case one.text == "#"+peopleBlock:
+		one.kind = blockOpen
+	case one.text == "/"+peopleBlock:
+		one.kind = blockClose
+	case one.text == "" || strings.Trim(one.text, "abcdefghijklmnopqrstuvwxyz_") != "":
+		return piece{}, 0, p.wrong(i, "There is no placeholder {{"+one.text+"}}.")
+	}
+	return one, end, nil
+}
+
+// tag reads the tag at i.
+func (p templatePart) tag(i int) (string, *TemplateError) {
+	inner, _, ok := strings.Cut(p.text[i:], ">")
+	if !ok {
+		return "", p.wrong(i, "A tag begins here and does not end. For the sign itself write &lt;.")
+	}
+	tag := inner + ">"
+	if _, ok := templateTags[tag]; ok {
+		return tag, nil
+	}
+	for _, closing := range templateTags {
+		if tag == closing {
+			return tag, nil
+		}
+	}
+	if strings.Contains(tag, "{{") {
+		return "", p.wrong(i, "A placeholder cannot stand inside a tag. Only the link can, as a whole address: "+linkTag)
+	}
+	return "", p.wrong(i, "This tag cannot stand in a letter. Allowed are "+strings.Join(slices.Sorted(maps.Keys(templateTags)), " ")+", just like this.")
+}
+
+func (p templatePart) nest(open []piece, tag string, at int) ([]piece, *TemplateError) {
+	closing, opens := templateTags[tag]
+	switch {
+	case opens && closing == "":
+		return open, nil
+	case opens:
+		return append(open, piece{literal, tag, at}), nil
+	case len(open) == 0 || templateTags[open[len(open)-1].text] != tag:
+		return nil, p.wrong(at, tag+" closes nothing here.")
+	}
+	return open[:len(open)-1], nil
+}
+
+// fill writes pieces with their values. A block is written once for each
+// person, and inside it the person's values come first.
+func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *TemplateError {
+	for i := 0; i < len(pieces); i++ {
+		one := pieces[i]
+		switch one.kind {
+		case literal:
+			b.WriteString(one.text)
+		case placeholder:
+			value, ok := v.One[one.text]
+			if !ok {
+				return p.wrong(one.at, p.unknown(one.text, slices.Sorted(maps.Keys(v.One)), nil))
+			}
+			value = OneLine(value)
+			if one.text == linkPlaceholder && !strings.HasPrefix(value, "https://") && !strings.HasPrefix(value, "http://") {
+				return p.wrong(one.at, "The link is no web address.")
+			}
+			if p.html() {
+				value = EscapeHTML(value)
+			}
+			b.WriteString(value)
+		case blockOpen:
+			length := slices.IndexFunc(pieces[i:], func(q piece) bool { return q.kind == blockClose })
+			for _, person := range v.People {
+				theirs := maps.Clone(v.One)
+				if theirs == nil {
+					theirs = map[string]string{}
+				}
+				maps.Copy(theirs, person)
+				if bad := p.fill(b, pieces[i+1:i+length], Values{One: theirs}); bad != nil {
+					return bad
+				}
+			}
+			i += length
+		case blockClose: // passed over above
+		}
+	}
+	return nil
+}
+
+func (p templatePart) unknown(name string, known, people []string) string {
+	if slices.Contains(people, name) {
+		return "{{" + name + "}} is different for each person here: it stands between {{#people}} and {{/people}}."
+	}
+	return "There is no placeholder {{" + name + "}} in this letter. Known are {{" + strings.Join(known, "}} {{") + "}}."
+}
+
+func (p templatePart) wrong(at int, sentence string) *TemplateError {
+	before := p.text[:at]
+	line := strings.LastIndexByte(before, '\n') + 1
+	return &TemplateError{
+		Part: p.name, Line: strings.Count(before, "\n") + 1, Column: utf8.RuneCountInString(before[line:]) + 1, Sentence: sentence,
+	}
+}
+
+// OneLine makes a text safe for a mail header or a line of a letter: breaks
+// and control characters become spaces, and the characters that turn the
+// direction of writing go, because with them "gro.elpmaxe" can be made to
+// read as another address (Unicode Technical Report 36, §2.5).
+func OneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029': // line and paragraph separator
+			return ' '
+		case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+}
+
+var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
+
+// EscapeHTML makes a text stand for itself in HTML, between tags and in a
+// quoted attribute.
+func EscapeHTML(s string) string { return htmlEscapes.Replace(s) }

@@ -1,0 +1,81 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const (
+	freeFailures   = 5
+	longestDelay   = 5 * time.Minute
+	crowdFailures  = 20
+	crowdPause     = 30 * time.Second
+	forgetFailures = 24 * time.Hour
+)
+
+// Failures is the wrong sign-ins counted in one bucket: a typed login from
+// one client network, or one known device, or a login over all networks.
+type Failures struct {
+	Count  int
+	LastAt time.Time
+}
+
+// Wait is how long a bucket is closed: five failures are free, then each
+// doubles the pause, up to five minutes (product.md §4.8). The pause is
+// announced at once and never slept through, so it costs the portal nothing.
+func (f Failures) Wait(now time.Time) time.Duration {
+	if f.Count < freeFailures || f.stale(now) {
+		return 0
+	}
+	pause := longestDelay
+	if n := f.Count - freeFailures; n < 9 { // 2⁹ s is past five minutes
+		pause = min(time.Second<<n, longestDelay)
+	}
+	return max(0, f.LastAt.Add(pause).Sub(now))
+}
+
+// CrowdWait is how long a login is closed for all networks together: after 20
+// failures one try each 30 seconds. It slows a guesser who has many networks
+// without locking the member out: their own device, links and passkeys are
+// never delayed.
+func (f Failures) CrowdWait(now time.Time) time.Duration {
+	if f.Count < crowdFailures || f.stale(now) {
+		return 0
+	}
+	return max(0, f.LastAt.Add(crowdPause).Sub(now))
+}
+
+// Next is the bucket after one more failure.
+func (f Failures) Next(now time.Time) Failures {
+	if f.stale(now) {
+		f.Count = 0
+	}
+	return Failures{Count: f.Count + 1, LastAt: now}
+}
+
+// stale: after a day without a failure the bucket is empty.
+func (f Failures) stale(now time.Time) bool { return !now.Before(f.LastAt.Add(forgetFailures)) }
+
+// Network is the part of a client's address that one household or office
+// shares: /24 of IPv4, /64 of IPv6. "" for what is no address.
+func Network(addr string) string {
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		return ""
+	}
+	a = a.Unmap().WithZone("")
+	bits := 64
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+func tooLong(n, longest int) string {
+	return fmt.Sprintf("This has %d characters; there is room for %d.", n, longest)
+}

@@ -1,0 +1,156 @@
+package model
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// NextStep is the one thing that helps now.
+type NextStep string
+
+// The steps that the "Why can't they sign in?" panel can recommend.
+const (
+	StepNone       NextStep = ""
+	StepCreateUser NextStep = "create"  // there is no account yet
+	StepEnable     NextStep = "enable"  // the account is disabled
+	StepSend       NextStep = "send"    // send a link
+	StepCopy       NextStep = "copy"    // the link stands below: hand it over
+	StepWait       NextStep = "wait"    // the letter is on its way, or sign-in is slowed for a moment
+	StepAskThem    NextStep = "ask"     // the letter was taken or opened: ask what they see
+	StepOwner      NextStep = "owner"   // somebody with a higher role has to do it
+	StepAddress    NextStep = "address" // there is neither email nor member number
+)
+
+// Fact is one line of the panel. Trouble marks what stands in the way.
+type Fact struct {
+	Text    string
+	At      time.Time // zero, or when it happened
+	Trouble bool
+}
+
+// Why is the panel "Why can't they sign in?": what is known, and one next
+// step.
+type Why struct {
+	Facts    []Fact
+	Step     NextStep
+	StepText string // one sentence that says what to do and why
+}
+
+// Explain reads the facts of a record and recommends one step. The record's
+// own Why is not looked at. maySend says whether the person looking may send
+// this account a link.
+func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
+	var w Why
+	fact := func(trouble bool, at time.Time, text string) {
+		w.Facts = append(w.Facts, Fact{Text: text, At: at, Trouble: trouble})
+	}
+	step := func(s NextStep, text string) Why {
+		if !maySend && (s == StepSend || s == StepEnable || s == StepCopy) {
+			s, text = StepOwner, "This needs somebody with a role above this account's."
+		}
+		w.Step, w.StepText = s, text
+		return w
+	}
+
+	a := r.Account
+	if a == nil {
+		fact(true, time.Time{}, "There is no account yet, so there is nothing to sign in to.")
+		if r.Member.Email == "" && r.Member.MemberNo == "" {
+			return step(StepAddress, "Add an email address or a member number, then create the account.")
+		}
+		return step(StepCreateUser, "Create the account below. The first letter goes out with it.")
+	}
+	if a.Disabled() {
+		fact(true, a.DisabledAt, "The account is disabled.")
+		return step(StepEnable, "Enable it if they may sign in again. They get a new link then.")
+	}
+	if a.HasPassword {
+		fact(false, a.PasswordSetAt, "A password is set.")
+	} else {
+		fact(true, time.Time{}, "No password was ever set.")
+	}
+	if a.LastSignInAt.IsZero() {
+		fact(!a.HasPassword, time.Time{}, "They never signed in.")
+	} else {
+		fact(false, a.LastSignInAt, "They last signed in.")
+	}
+	if r.SlowedFor > 0 {
+		fact(true, now.Add(r.SlowedFor), "Too many wrong tries: the next one is possible then. A link works at any time.")
+	}
+	if len(r.SharedWith) > 0 {
+		fact(false, time.Time{}, "They share the address with "+names(r.SharedWith)+". Each has a link and a password of their own.")
+	}
+
+	link := r.Latest
+	if link == nil {
+		return step(StepSend, "Send a password reset. The link is good for days, so there is no hurry.")
+	}
+	switch {
+	case link.EndReason == EndUsed:
+		fact(false, link.EndedAt, "They set a password with the last link.")
+		if r.SlowedFor > 0 {
+			return step(StepSend, "Sign-in is slowed after wrong tries. Send a new link: it works at once.")
+		}
+		if !a.LastSignInAt.Before(link.EndedAt) {
+			return step(StepSend, "It worked since then. If they forgot the password again, send a new link.")
+		}
+		return step(StepAskThem, "Ask what they type: "+quoted(a.Login(len(r.SharedWith) > 0))+" and the new password. Or send a new link.")
+	case link.EndReason == EndCancelled:
+		fact(true, link.EndedAt, "The last link was cancelled.")
+		return step(StepSend, "Send a new one.")
+	case !link.Live(*a, now):
+		fact(true, link.ExpiresAt, "The last link expired before it was used.")
+		return step(StepSend, "Send a new one.")
+	}
+	return r.explainLive(*link, fact, step, now)
+}
+
+// explainLive: a link is out there. Is it the letter, or the last step?
+func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string), step func(NextStep, string) Why, now time.Time) Why {
+	shown := link.Shown(*r.Account, now)
+	handOver := func(text string) Why {
+		if shown {
+			return step(StepCopy, text)
+		}
+		return step(StepSend, text+" Send a new one first.")
+	}
+	l := r.LastLetter
+	switch {
+	case l == nil:
+		fact(true, time.Time{}, "There is no email address on the account.")
+		return handOver("Copy the link below and hand it over another way.")
+	case l.State == LetterCaptured:
+		fact(true, time.Time{}, "No mail server is set up, so no letter left.")
+		return handOver("Copy the link below and hand it over another way.")
+	case l.State == LetterFailed:
+		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+".")
+		return handOver("The link solves today: copy it and hand it over. Later letters will fail too, so check the address.")
+	case !l.State.Settled():
+		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
+		if l.Attempts > 1 {
+			return handOver("The mail server is slow to take it. Copy the link if they are in a hurry.")
+		}
+		return step(StepWait, "Wait a moment. It leaves within seconds.")
+	case l.State == LetterAccepted && link.OpenedAt.IsZero():
+		fact(false, l.SettledAt, "Their mail server took the letter to "+l.To+".")
+		return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, copy the link and hand it over.")
+	case !link.OpenedAt.IsZero():
+		fact(false, link.OpenedAt, "The link was opened, by them or by a mail scanner, but no password was set.")
+		return step(StepAskThem, "Ask what they see. The link still works; it can be opened as often as they like.")
+	}
+	return handOver("The letter did not leave. Copy the link and hand it over.")
+}
+
+func names(people []Person) string {
+	all := make([]string, len(people))
+	for i, p := range people {
+		all[i] = p.Name
+	}
+	if n := len(all); n > 1 {
+		return strings.Join(all[:n-1], ", ") + " and " + all[n-1]
+	}
+	return all[0]
+}
+
+func quoted(s string) string { return strconv.Quote(s) }
