@@ -1,0 +1,744 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"latchkey/db/model"
+)
+
+const accountColumns = `a.id, a.member_id, a.email, a.role, a.pending_role, a.password_hash IS NOT NULL, a.password_version,
+	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at,
+	n.first_name, n.last_name, n.company, n.email, n.member_no`
+
+// accountTables is where accountColumns come from: an account is always
+// called by its member's name.
+const accountTables = ` FROM account a JOIN member n ON n.id = a.member_id `
+
+func accountTargets(a *model.Account, m *model.Member) []any {
+	return []any{&a.ID, &a.MemberID, &a.Email, &a.Role, &a.PendingRole, &a.HasPassword, &a.PasswordVersion,
+		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt},
+		&m.FirstName, &m.LastName, &m.Company, &m.Email, &m.MemberNo}
+}
+
+// scanAccount reads accountColumns, and whatever columns follow them.
+func scanAccount(row interface{ Scan(...any) error }, more ...any) (model.Account, error) {
+	var a model.Account
+	var m model.Member
+	err := row.Scan(append(accountTargets(&a, &m), more...)...)
+	a.Name, a.MemberNo = m.Name(), m.MemberNo
+	return a, err
+}
+
+func scanAccountRow(rs *sql.Rows) (model.Account, error) { return scanAccount(rs) }
+
+var errNoAccount = model.NotFound("This member has no account. Create one first.")
+
+// accountOf is a member's account, nil without one.
+func accountOf(ctx context.Context, q querier, memberID int64) (*model.Account, error) {
+	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.member_id = ?`, memberID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &a, err
+}
+
+func accountByID(ctx context.Context, q querier, id int64) (model.Account, error) {
+	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, errNoAccount
+	}
+	return a, err
+}
+
+func accountsByEmail(ctx context.Context, q querier, key string) ([]model.Account, error) {
+	if key == "" {
+		return nil, nil
+	}
+	return rows(ctx, q, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE a.email_key = ? ORDER BY a.id`, key)
+}
+
+// existing is a member's account for an act that needs one.
+func (tx *Tx) existing(ctx context.Context, memberID int64) (model.Account, error) {
+	_, a, err := memberAndAccount(ctx, tx, memberID)
+	if err != nil {
+		return model.Account{}, err
+	}
+	if a == nil {
+		return model.Account{}, errNoAccount
+	}
+	return *a, nil
+}
+
+// AccountRecord is all that the Settings tab shows. The first time a link is
+// shown to somebody, the line that says so is written before the page may
+// leave: no line, no link.
+func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
+	var r model.AccountRecord
+	if err := actor.MayRead(); err != nil {
+		return r, err
+	}
+	now := d.Now()
+	var err error
+	if r.Member, r.Account, err = memberAndAccount(ctx, d.read, memberID); err != nil {
+		return r, err
+	}
+	if r.Account == nil {
+		r.Why = r.Explain(actor.MayEdit() == nil, now)
+		return r, nil
+	}
+	if r.Latest, err = latestReset(ctx, d.read, r.Account.ID); err != nil {
+		return r, err
+	}
+	if r.Latest != nil {
+		if r.LastLetter, err = letterAbout(ctx, d.read, r.Latest.ID); err != nil {
+			return r, err
+		}
+	}
+	if r.Latest != nil && r.Latest.Shown(*r.Account, now) {
+		status, err := d.status(ctx, actor, *r.Account, *r.Latest, r.LastLetter)
+		if err != nil {
+			return r, err
+		}
+		if status.LinkHidden == "" {
+			if err := d.showLink(ctx, actor, *r.Account, &status); err != nil {
+				return r, err
+			}
+		}
+		r.Status = &status
+	}
+	if r.SharedWith, err = sharers(ctx, d.read, *r.Account); err != nil {
+		return r, err
+	}
+	if r.Sessions, err = sessionsOf(ctx, d.read, *r.Account, now); err != nil {
+		return r, err
+	}
+	if r.SlowedFor, err = d.slowedFor(ctx, *r.Account, now); err != nil {
+		return r, err
+	}
+	r.Why = r.Explain(actor.MaySend(*r.Account) == nil, now)
+	return r, nil
+}
+
+// sharers are the other people on an account's address.
+func sharers(ctx context.Context, q querier, a model.Account) ([]model.Person, error) {
+	all, err := accountsByEmail(ctx, q, model.EmailKey(a.Email))
+	if err != nil {
+		return nil, err
+	}
+	return people(all, a.ID), nil
+}
+
+func people(accounts []model.Account, but int64) []model.Person {
+	var ps []model.Person
+	for _, a := range accounts {
+		if a.ID != but {
+			ps = append(ps, model.Person{MemberID: a.MemberID, AccountID: a.ID, Name: a.Name})
+		}
+	}
+	return ps
+}
+
+// CreateUser gives a member an account and sends the first link. The email
+// may differ from the record's, and may be empty if there is a member number.
+// share says that staff saw whose address it is already and mean it.
+func (d *DB) CreateUser(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error {
+	if err := actor.MayEdit(); err != nil {
+		return err
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		m, was, err := memberAndAccount(ctx, tx, memberID)
+		if err != nil {
+			return err
+		}
+		if was != nil {
+			// The second half of a double click: the answer is the same.
+			if r, err := latestReset(ctx, tx, was.ID); err != nil || (r != nil && r.ForNew && r.AskedJustNow(actor, tx.Now)) {
+				return err
+			}
+			return model.Conflict(m.Name() + " has an account already. Somebody else may have created it just now.")
+		}
+		a, err := tx.makeAccount(ctx, actor, m, email, share, "")
+		if err != nil {
+			return err
+		}
+		return tx.send(ctx, actor, a, model.LetterWelcome)
+	})
+}
+
+// makeAccount inserts an account of role member, which may wait for a higher
+// one.
+func (tx *Tx) makeAccount(ctx context.Context, actor model.Actor, m model.Member, email string, share bool, pending model.Role) (model.Account, error) {
+	email, err := tx.usableEmail(ctx, m, model.Account{MemberNo: m.MemberNo, Role: model.RoleMember, PendingRole: pending}, email, share)
+	if err != nil {
+		return model.Account{}, err
+	}
+	salt, err := tx.saltFor(ctx, email)
+	if err != nil {
+		return model.Account{}, err
+	}
+	res, err := tx.ExecContext(ctx, `
+		INSERT INTO account (member_id, email, email_key, role, pending_role, salt, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, email, orNull(model.EmailKey(email)), model.RoleMember, pending, salt, tx.Now.Unix())
+	if err != nil {
+		return model.Account{}, err
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return model.Account{}, err
+	}
+	if err := tx.audit(ctx, actor, model.ActAccountMade, about{member: m.ID, account: id}); err != nil {
+		return model.Account{}, err
+	}
+	return accountByID(ctx, tx, id)
+}
+
+// usableEmail checks an address for an account: well formed, not another
+// person's unless it may be and is meant to be shared.
+func (tx *Tx) usableEmail(ctx context.Context, m model.Member, a model.Account, typed string, share bool) (string, error) {
+	email, sentence := model.ParseEmail(typed)
+	if sentence != "" {
+		return "", model.Invalid("email", sentence)
+	}
+	if email == "" {
+		switch {
+		case m.MemberNo == "":
+			return "", model.Invalid("email", "Please give an email address, or give the record a member number to sign in with.")
+		case a.GuardRole().InOffice():
+			return "", model.Invalid("email", "Whoever works in the office needs an email address of their own.")
+		}
+		return "", nil
+	}
+	all, err := accountsByEmail(ctx, tx, model.EmailKey(email))
+	if err != nil {
+		return "", err
+	}
+	holders := people(all, a.ID)
+	if len(holders) == 0 {
+		return email, nil
+	}
+	taken := &model.EmailTakenError{Email: email, Holders: holders}
+	office := a.GuardRole().InOffice()
+	for _, h := range all {
+		office = office || h.ID != a.ID && h.GuardRole().InOffice()
+	}
+	switch {
+	case office:
+		// Whoever reads a shared mailbox could take over the colleague.
+		taken.Sentence = "Accounts of the office never share an address. Please use another one."
+	case !tx.settings.Households:
+		taken.Sentence = "Sharing an address is switched off. Please use another one, or the member number."
+	case len(holders) >= model.HouseholdLimit:
+		taken.Sentence = "Eight people share this address already; there is no room for more. Please use another one."
+	case !share:
+		taken.MayShare = true
+	default:
+		return email, nil
+	}
+	return "", taken
+}
+
+// saltFor is the salt of an address: the one its accounts have, else a new
+// one. Sharing it lets a sign-in compare one hash with the whole household.
+func (tx *Tx) saltFor(ctx context.Context, email string) (salt []byte, err error) {
+	key := model.EmailKey(email)
+	if key == "" {
+		return model.NewSalt(), nil
+	}
+	err = tx.QueryRowContext(ctx, `SELECT salt FROM account WHERE email_key = ? ORDER BY id LIMIT 1`, key).Scan(&salt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.NewSalt(), nil
+	}
+	return salt, err
+}
+
+// ChangeEmail gives an account another address at once. Links and sessions
+// end, the password is void, the former address is told, and a link goes to
+// the new one (product.md §4.6).
+func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error {
+	return d.act(ctx, func(tx *Tx) error {
+		a, err := tx.existing(ctx, memberID)
+		if err != nil {
+			return err
+		}
+		if err := actor.MayGovern(a); err != nil {
+			return err
+		}
+		m, err := member(ctx, tx, memberID)
+		if err != nil {
+			return err
+		}
+		if email, err = tx.usableEmail(ctx, m, a, email, share); err != nil {
+			return err
+		}
+		if email == a.Email {
+			return model.Invalid("email", "This is the address the account has already.")
+		}
+		if err := tx.cancelLink(ctx, actor, a, "the email was changed"); err != nil {
+			return err
+		}
+		salt, err := tx.saltFor(ctx, email)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE account SET email = ?, email_key = ?, salt = ?, password_hash = NULL, password_version = password_version + 1
+			WHERE id = ?`, email, orNull(model.EmailKey(email)), salt, a.ID); err != nil {
+			return err
+		}
+		if err := tx.endSessions(ctx, a.ID); err != nil {
+			return err
+		}
+		if err := tx.audit(ctx, actor, model.ActEmailChanged, about{member: memberID, account: a.ID}); err != nil {
+			return err
+		}
+		if a.Email != "" {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO former_email (account_id, email, left_at) VALUES (?, ?, ?)`,
+				a.ID, a.Email, tx.Now.Unix()); err != nil {
+				return err
+			}
+			if err := tx.post(ctx, actor, model.LetterEmailChanged, a.Email, letterFacts{ChangedAt: tx.Now.Unix(), NewEmail: blanked(email)},
+				subject{account: a.ID}); err != nil {
+				return err
+			}
+		}
+		now, err := accountByID(ctx, tx, a.ID)
+		if err != nil || now.Disabled() {
+			return err
+		}
+		return tx.send(ctx, actor, now, model.LetterReset)
+	})
+}
+
+// blanked keeps of an address what its holder recognises and a stranger
+// cannot write to.
+func blanked(email string) string {
+	local, domain, ok := strings.Cut(email, "@")
+	if !ok {
+		return ""
+	}
+	first := []rune(local)[:1]
+	return string(first) + "…@" + domain
+}
+
+// SetRole gives an account another role. A lower one counts at once. A higher
+// one waits until its holder set a password through a link that nobody in the
+// office could see: otherwise whoever raises an account could take it over
+// and act under another name.
+func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, role model.Role) error {
+	if _, ok := model.ParseRole(string(role)); !ok {
+		return model.Invalid("role", "Please choose one of the roles.")
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		a, err := tx.existing(ctx, memberID)
+		if err != nil {
+			return err
+		}
+		if err := actor.MaySetRole(a, role); err != nil {
+			return err
+		}
+		if role == a.GuardRole() {
+			return nil
+		}
+		if a.Role == model.RoleOwner && !a.Disabled() {
+			if err := tx.anotherOwner(ctx, a.ID); err != nil {
+				return err
+			}
+		}
+		pending := model.Role("")
+		now := role
+		if role.Above(a.Role) {
+			if err := tx.mayRise(ctx, a, role); err != nil {
+				return err
+			}
+			now, pending = a.Role, role
+		}
+		if err := tx.cancelLink(ctx, actor, a, "the role was changed"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ? WHERE id = ?`, now, pending, a.ID); err != nil {
+			return err
+		}
+		if err := tx.endSessions(ctx, a.ID); err != nil {
+			return err
+		}
+		if err := tx.audit(ctx, actor, model.ActRoleChanged, about{member: memberID, account: a.ID,
+			note: string(a.GuardRole()) + " → " + string(role)}); err != nil {
+			return err
+		}
+		if pending == "" || a.Disabled() {
+			return nil
+		}
+		if a, err = accountByID(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		return tx.send(ctx, actor, a, model.LetterReset)
+	})
+}
+
+// mayRise makes sure that the waiting role can ever take effect: its link goes
+// by letter only, to a mailbox that is the person's own.
+func (tx *Tx) mayRise(ctx context.Context, a model.Account, role model.Role) error {
+	if a.Email == "" {
+		return model.Invalid("role", "Whoever works in the office needs an email address. Give the account one first.")
+	}
+	if err := tx.needMail(); err != nil {
+		return err
+	}
+	others, err := sharers(ctx, tx, a)
+	if err != nil {
+		return err
+	}
+	if role.InOffice() && len(others) > 0 {
+		return model.Invalid("role", others[0].Name+" uses the same email address. Whoever works in the office needs one of their own.")
+	}
+	return nil
+}
+
+func (tx *Tx) needMail() error {
+	if !tx.settings.Mail.IsZero() {
+		return nil
+	}
+	return model.Invalid("role", "The role takes effect through an emailed link, and no mail server is set up yet. Set one up first, or use “latchkey owner” on the machine the portal runs on.")
+}
+
+func (tx *Tx) anotherOwner(ctx context.Context, but int64) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE role = 'owner' AND disabled_at IS NULL AND id <> ?`, but).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return model.Conflict("This is the last owner. Make somebody else an owner first.")
+	}
+	return nil
+}
+
+// Disable keeps an account from signing in. Its link and sessions end.
+func (d *DB) Disable(ctx context.Context, actor model.Actor, memberID int64) error {
+	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
+		if a.Disabled() {
+			return nil
+		}
+		if err := tx.cancelLink(ctx, actor, a, "the account was disabled"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET disabled_at = ? WHERE id = ?`, tx.Now.Unix(), a.ID); err != nil {
+			return err
+		}
+		if err := tx.endSessions(ctx, a.ID); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActAccountDisabled, about{member: memberID, account: a.ID})
+	})
+}
+
+// Enable lets a disabled account sign in again, with a new password: the old
+// one may be why it was disabled.
+func (d *DB) Enable(ctx context.Context, actor model.Actor, memberID int64) error {
+	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
+		if !a.Disabled() {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE account SET disabled_at = NULL, password_hash = NULL, password_version = password_version + 1 WHERE id = ?`, a.ID); err != nil {
+			return err
+		}
+		if err := tx.audit(ctx, actor, model.ActAccountEnabled, about{member: memberID, account: a.ID}); err != nil {
+			return err
+		}
+		a, err := accountByID(ctx, tx, a.ID)
+		if err != nil {
+			return err
+		}
+		return tx.send(ctx, actor, a, model.LetterReset)
+	})
+}
+
+// DeleteAccount takes the way to sign in away; the record stays.
+func (d *DB) DeleteAccount(ctx context.Context, actor model.Actor, memberID int64) error {
+	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
+		if err := tx.cancelLink(ctx, actor, a, "the account was deleted"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM account WHERE id = ?`, a.ID); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActAccountDeleted, about{member: memberID, account: a.ID})
+	})
+}
+
+// EndSessions signs an account out everywhere.
+func (d *DB) EndSessions(ctx context.Context, actor model.Actor, memberID int64) error {
+	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
+		if err := tx.endSessions(ctx, a.ID); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActSessionsEnded, about{member: memberID, account: a.ID})
+	})
+}
+
+// govern is an act on an account that takes a role strictly above it.
+func (d *DB) govern(ctx context.Context, actor model.Actor, memberID int64, f func(tx *Tx, a model.Account) error) error {
+	return d.act(ctx, func(tx *Tx) error {
+		a, err := tx.existing(ctx, memberID)
+		if err != nil {
+			return err
+		}
+		if err := actor.MayGovern(a); err != nil {
+			return err
+		}
+		return f(tx, a)
+	})
+}
+
+// endSessions makes every session of an account count no more.
+func (tx *Tx) endSessions(ctx context.Context, accountID int64) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE account SET session_stamp = session_stamp + 1 WHERE id = ?`, accountID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE account_id = ?`, accountID)
+	return err
+}
+
+// Staff lists who works in the office, or is about to.
+func (d *DB) Staff(ctx context.Context, actor model.Actor) ([]model.Account, error) {
+	if err := actor.MayOwn(); err != nil {
+		return nil, err
+	}
+	return rows(ctx, d.read, scanAccountRow, `
+		SELECT `+accountColumns+accountTables+`
+		WHERE a.id IN (SELECT id FROM account WHERE role <> 'member' UNION SELECT id FROM account WHERE pending_role <> '')
+		ORDER BY n.sort_key, a.id`)
+}
+
+// InviteStaff puts a new colleague on the roll, with an account whose role
+// takes effect when they set their password through the letter.
+func (d *DB) InviteStaff(ctx context.Context, actor model.Actor, in model.Invite) (memberID int64, err error) {
+	if err := actor.MayOwn(); err != nil {
+		return 0, err
+	}
+	m := model.Member{FirstName: in.FirstName, LastName: in.LastName, Email: in.Email}
+	f := m.Clean()
+	if m.Email == "" {
+		f.Add("email", "Please give an email address: the invitation goes there.")
+	}
+	if _, ok := model.ParseRole(string(in.Role)); !ok || !in.Role.InOffice() {
+		f.Add("role", "Please choose one of the roles.")
+	}
+	if err := f.Err(); err != nil {
+		return 0, err
+	}
+	err = d.act(ctx, func(tx *Tx) error {
+		if err := tx.needMail(); err != nil {
+			return err
+		}
+		if memberID, err = tx.addMember(ctx, actor, m); err != nil {
+			return err
+		}
+		if m, err = member(ctx, tx, memberID); err != nil {
+			return err
+		}
+		a, err := tx.makeAccount(ctx, actor, m, m.Email, false, in.Role)
+		if err != nil {
+			return err
+		}
+		return tx.send(ctx, actor, a, model.LetterWelcome)
+	})
+	return memberID, err
+}
+
+// MakeOwner makes or rescues an owner, for whoever may run the binary. With a
+// password the account is ready; without one the link in the answer sets it.
+func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner) (model.OwnerMade, error) {
+	var made model.OwnerMade
+	if err := actor.MayOwn(); err != nil {
+		return made, err
+	}
+	email, sentence := model.ParseEmail(in.Email)
+	if email == "" && sentence == "" {
+		sentence = "Please give an email address."
+	}
+	if sentence != "" {
+		return made, model.Invalid("email", sentence)
+	}
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return made, err
+	}
+	salt := model.NewSalt()
+	var hash model.PasswordHash
+	if in.Password != "" {
+		if err := checkNewPassword("password", in.Password, settings, model.RoleOwner, model.Member{FirstName: in.Name, Email: email}); err != nil {
+			return made, err
+		}
+		if hash, err = d.hashing.hash(ctx, true, in.Password, salt); err != nil {
+			return made, err
+		}
+	}
+	err = d.act(ctx, func(tx *Tx) error {
+		all, err := accountsByEmail(ctx, tx, model.EmailKey(email))
+		if err != nil {
+			return err
+		}
+		var a model.Account
+		switch len(all) {
+		case 0:
+			if a, err = tx.makeShellAccount(ctx, actor, in.Name, email); err != nil {
+				return err
+			}
+			made.New = true
+		case 1:
+			a = all[0]
+		default:
+			return model.Invalid("email", "Several people share this address. An owner needs one of their own.")
+		}
+		if err := tx.cancelLink(ctx, actor, a, "made an owner on the machine"); err != nil {
+			return err
+		}
+		// The salt is new because the hash was made before the transaction, and
+		// nobody shares the address of an owner.
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ?,
+				password_hash = NULL, password_version = password_version + 1 WHERE id = ?`, salt, a.ID); err != nil {
+			return err
+		}
+		if err := tx.endSessions(ctx, a.ID); err != nil {
+			return err
+		}
+		if err := tx.audit(ctx, actor, model.ActRoleChanged, about{member: a.MemberID, account: a.ID, note: string(a.Role) + " → owner"}); err != nil {
+			return err
+		}
+		if a, err = accountByID(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		if in.Password != "" {
+			return tx.storePassword(ctx, a, hash)
+		}
+		r, err := tx.newReset(ctx, actor, a, false)
+		if err != nil {
+			return err
+		}
+		made.Expires = r.ExpiresAt
+		made.Link, err = resetLink(tx.db.keys, tx.settings, r)
+		return err
+	})
+	return made, err
+}
+
+func (tx *Tx) makeShellAccount(ctx context.Context, actor model.Actor, name, email string) (model.Account, error) {
+	first, last, ok := strings.Cut(strings.TrimSpace(name), " ")
+	if !ok {
+		first, last = "", first
+	}
+	m := model.Member{FirstName: first, LastName: last, Email: email}
+	if last == "" {
+		m.LastName, _, _ = strings.Cut(email, "@")
+	}
+	if err := m.Clean().Err(); err != nil {
+		return model.Account{}, err
+	}
+	id, err := tx.addMember(ctx, actor, m)
+	if err != nil {
+		return model.Account{}, err
+	}
+	if m, err = member(ctx, tx, id); err != nil {
+		return model.Account{}, err
+	}
+	return tx.makeAccount(ctx, actor, m, email, false, "")
+}
+
+// SetUp ends the first start: the association's settings and its first owner,
+// who may sign in at once.
+func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	if !settings.SetUpAt.IsZero() {
+		return errSetUp
+	}
+	m := model.Member{FirstName: in.FirstName, LastName: in.LastName, Email: in.Email}
+	f := in.Settings.Clean()
+	for name, sentence := range m.Clean() {
+		f.Add(name, sentence)
+	}
+	if m.Email == "" {
+		f.Add("email", "Please give your email address: you sign in with it.")
+	}
+	if e, ok := errors.AsType[*model.Error](checkNewPassword("password", in.Password, in.Settings, model.RoleOwner, m)); ok {
+		f.Add("password", e.Fields["password"])
+	}
+	if in.Password != in.Confirm {
+		f.Add("password_confirm", sentenceTwice)
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	salt := model.NewSalt()
+	hash, err := d.hashing.hash(ctx, true, in.Password, salt)
+	if err != nil {
+		return err
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		if !tx.settings.SetUpAt.IsZero() {
+			return errSetUp
+		}
+		actor := model.Actor{Kind: model.ByPerson, Name: m.Name(), Role: model.RoleOwner}
+		a, err := tx.setUpOwner(ctx, actor, m)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ? WHERE id = ?`, salt, a.ID); err != nil {
+			return err
+		}
+		if err := tx.storePassword(ctx, a, hash); err != nil {
+			return err
+		}
+		in.Settings.SetUpAt = tx.Now
+		if _, err := tx.storeSettings(ctx, in.Settings); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActSetUp, about{member: a.MemberID, account: a.ID})
+	})
+}
+
+var errSetUp = model.NotFound("The portal is set up already. Sign in instead.")
+
+// setUpOwner is the account of the first owner. The command line may have
+// made it before the first start.
+func (tx *Tx) setUpOwner(ctx context.Context, actor model.Actor, m model.Member) (model.Account, error) {
+	all, err := accountsByEmail(ctx, tx, model.EmailKey(m.Email))
+	if err != nil {
+		return model.Account{}, err
+	}
+	if len(all) > 0 {
+		return all[0], nil
+	}
+	id, err := tx.addMember(ctx, actor, m)
+	if err != nil {
+		return model.Account{}, err
+	}
+	if m, err = member(ctx, tx, id); err != nil {
+		return model.Account{}, err
+	}
+	return tx.makeAccount(ctx, actor, m, m.Email, false, "")
+}
+
+// slowedFor is how long the next sign-in from just anywhere has to wait.
+func (d *DB) slowedFor(ctx context.Context, a model.Account, now time.Time) (time.Duration, error) {
+	var longest time.Duration
+	for _, login := range []string{model.EmailKey(a.Email), model.MemberNoKey(a.MemberNo)} {
+		if login == "" {
+			continue
+		}
+		f, err := failures(ctx, d.read, d.crowdBucket(login))
+		if err != nil {
+			return 0, err
+		}
+		longest = max(longest, f.CrowdWait(now))
+	}
+	return longest, nil
+}

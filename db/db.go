@@ -1,0 +1,362 @@
+// Package db is the portal's model as it stands on disk: what it knows and
+// the acts by which that may change.
+//
+// Each exported method that changes something is one thing a person can do.
+// It takes the actor, runs in one transaction with one moment, asks
+// [latchkey/db/model] for the rule, and writes the change, its audit line and
+// its letter together, so none of them can be there without the others. Slow
+// work (hashing, SMTP) never happens inside a transaction.
+//
+// Whoever wants to show or change anything comes in here: handlers, the
+// postman and the command line. This package knows none of them.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"github.com/pressly/goose/v3"
+
+	"latchkey/db/model"
+)
+
+const (
+	databaseFile = "latchkey.db"
+	keyFile      = "secret.key"
+	lockFile     = "serve.lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DB is an open portal: a folder with the database and its keys.
+type DB struct {
+	// One connection writes, because SQLite has one writer anyway and a queue
+	// in Go is fair where its busy loop is not. Reads have their own pool, so
+	// that no page waits for a write.
+	write *sql.DB
+	read  *sql.DB
+
+	keys    model.Keyring
+	fixed   Fixed
+	hashing *hashSlots
+	trying  attempts
+	nudge   chan struct{}
+	clock   atomic.Pointer[func() time.Time]
+}
+
+// Fixed is what flags and the environment decide; it beats what is stored.
+// The zero value decides nothing.
+type Fixed struct {
+	BaseURL  string
+	Mail     *model.MailServer
+	MailFrom string
+
+	// Local is the base URL as long as none is decided or stored: the port
+	// at which the portal happens to listen.
+	Local string
+}
+
+// Open opens the portal in a folder, making folder, key and database on first
+// use, and brings the database up to date. An error is one sentence that says
+// what to do.
+func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("the folder %s cannot be made (%w): choose another one with --data", folder, cause(err))
+	}
+	path := filepath.Join(folder, databaseFile)
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	keys, err := loadKeys(folder, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		// SQLite would make the file readable by all that the umask lets in.
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the folder is the operator's choice
+		if err != nil {
+			return nil, fmt.Errorf("the database %s cannot be made (%w): is the folder writable for this user?", path, cause(err))
+		}
+		_ = f.Close()
+	}
+	d := &DB{keys: keys, fixed: fixed, hashing: newHashSlots(), trying: attempts{n: map[string]int{}}, nudge: make(chan struct{}, 1)}
+	d.SetClock(time.Now)
+	if err := d.open(ctx, path); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *DB) open(ctx context.Context, path string) (err error) {
+	// Pragmas stand in the DSN because each pooled connection needs them.
+	// FULL: an act that was answered is on disk, whatever happens next; the
+	// driver's default for WAL is NORMAL.
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_journal_mode=WAL&_foreign_keys=1&_busy_timeout=10000&_synchronous=FULL"
+	if d.write, err = sql.Open("sqlite3", dsn+"&_txlock=immediate"); err != nil {
+		return err
+	}
+	d.write.SetMaxOpenConns(1)
+	if err := d.migrate(ctx); err != nil {
+		return err
+	}
+	if d.read, err = sql.Open("sqlite3", dsn+"&_query_only=1"); err != nil {
+		return err
+	}
+	d.read.SetMaxOpenConns(8)
+	d.read.SetMaxIdleConns(8)
+	return d.checkKey(ctx)
+}
+
+// Migrations gives the steps of the schema, for whoever wants to walk them.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the name is embedded above
+	}
+	return sub
+}
+
+func (d *DB) migrate(ctx context.Context) error {
+	steps, err := goose.NewProvider(goose.DialectSQLite3, d.write, Migrations())
+	if err != nil {
+		return err
+	}
+	has, newest, err := steps.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("the database cannot be read (%w): is the folder writable, and is %s a Latchkey database?", cause(err), databaseFile)
+	}
+	if has > newest {
+		return fmt.Errorf("the database was made by a newer Latchkey (its version is %d, this one knows %d): run the newer program", has, newest)
+	}
+	if has == newest {
+		return nil
+	}
+	if _, err := steps.Up(ctx); err != nil {
+		return fmt.Errorf("the database could not be brought up to date, and is as it was: %w", err)
+	}
+	return nil
+}
+
+// Close closes the portal.
+func (d *DB) Close() error {
+	var errs []error
+	for _, pool := range []*sql.DB{d.read, d.write} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// LockFolder makes sure that one process serves a folder: two would both be
+// the postman. Other subcommands do not lock.
+func LockFolder(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("the folder %s cannot be made (%w): choose another one with --data", folder, cause(err))
+	}
+	lock := flock.New(filepath.Join(folder, lockFile), flock.SetPermissions(0o600))
+	got, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("the folder %s cannot be locked (%w): is it writable for this user?", folder, cause(err))
+	}
+	if !got {
+		return nil, fmt.Errorf("the folder %s is already being served by another Latchkey: stop that one first, or choose another folder with --data", folder)
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
+
+func loadKeys(folder string, fresh bool) (model.Keyring, error) {
+	path := filepath.Join(folder, keyFile)
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && fresh:
+		keys := model.NewKeyring()
+		if err := writeNew(path, keys.File()); err != nil {
+			return keys, fmt.Errorf("the key file %s cannot be written (%w): is the folder writable for this user?", path, cause(err))
+		}
+		return keys, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return model.Keyring{}, fmt.Errorf("the key file %s is missing: put it back from your copy; without it no link, session or password in this database works", path)
+	case err != nil:
+		return model.Keyring{}, fmt.Errorf("the key file %s cannot be read: %w", path, cause(err))
+	case info.Mode().Perm()&0o077 != 0:
+		return model.Keyring{}, fmt.Errorf("the key file %s can be read by other users of this machine: run chmod 600 %s", path, path)
+	}
+	raw, err := os.ReadFile(path) //nolint:gosec // the folder is the operator's choice
+	if err != nil {
+		return model.Keyring{}, fmt.Errorf("the key file %s cannot be read (%w): does it belong to this user?", path, cause(err))
+	}
+	keys, err := model.ParseKeyring(raw)
+	if err != nil {
+		return keys, fmt.Errorf("the key file %s is damaged (%w): put it back from your copy", path, err)
+	}
+	return keys, nil
+}
+
+// writeNew writes a file that must not be there yet, to the disk and not only
+// to its cache: a database without its key is lost.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the folder is the operator's choice
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+const keyCheck = "key_check"
+
+// checkKey tells a wrong key at the start, not at the first sign-in: a value
+// sealed when the database was made must open.
+func (d *DB) checkKey(ctx context.Context) error {
+	var sealed []byte
+	err := d.read.QueryRowContext(ctx, `SELECT sealed FROM setting WHERE name = ?`, keyCheck).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		sealed, err := d.keys.Seal("setting", keyCheck, 0, []byte(keyCheck))
+		if err != nil {
+			return err
+		}
+		_, err = d.write.ExecContext(ctx, `INSERT INTO setting (name, sealed) VALUES (?, ?)`, keyCheck, sealed)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := d.keys.Open("setting", keyCheck, 0, sealed); err != nil {
+		return fmt.Errorf("the key file %s belongs to another database: put back the one that was made with this database", keyFile)
+	}
+	return nil
+}
+
+// cause takes the operation and the path out of a file error; the sentence
+// around it says both in words.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// Keys gives the portal's keyring.
+func (d *DB) Keys() model.Keyring { return d.keys }
+
+// SetClock replaces the portal's clock, for tests and for the histories of
+// the demonstration. It may be called while the portal runs.
+func (d *DB) SetClock(now func() time.Time) { d.clock.Store(&now) }
+
+// Now is the portal's time in whole seconds, UTC: what a row can hold.
+func (d *DB) Now() time.Time { return (*d.clock.Load())().UTC().Truncate(time.Second) }
+
+// Nudged receives when an act left something for the postman.
+func (d *DB) Nudged() <-chan struct{} { return d.nudge }
+
+// Ping makes sure that the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	var one int
+	return d.read.QueryRowContext(ctx, `SELECT 1 FROM setting WHERE name = ?`, keyCheck).Scan(&one)
+}
+
+// Tx is one act: a write transaction with its one moment.
+type Tx struct {
+	*sql.Tx
+	Now      time.Time
+	db       *DB
+	settings model.Settings
+	posted   bool // something was left for the postman
+}
+
+// act runs f in one write transaction. f may be called once only; an error
+// takes everything back.
+func (d *DB) act(ctx context.Context, f func(tx *Tx) error) error {
+	sqlTx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer sqlTx.Rollback() //nolint:errcheck // after a commit there is nothing to take back
+	tx := &Tx{Tx: sqlTx, Now: d.Now(), db: d}
+	if tx.settings, err = d.settings(ctx, tx); err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if tx.posted {
+		select {
+		case d.nudge <- struct{}{}:
+		default: // a nudge is waiting already
+		}
+	}
+	return nil
+}
+
+// querier is a pool or a transaction: single reads run without one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// rows reads every row of a query with scan.
+func rows[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rs, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close() //nolint:errcheck // Err below tells
+	var all []T
+	for rs.Next() {
+		one, err := scan(rs)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rs.Err()
+}
+
+// moment is a time as a row holds it: NULL for the zero time.
+func moment(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Unix()
+}
+
+// unix scans a moment.
+type unix struct{ t *time.Time }
+
+func (u unix) Scan(v any) error {
+	switch n := v.(type) {
+	case nil:
+		*u.t = time.Time{}
+	case int64:
+		*u.t = time.Unix(n, 0).UTC()
+	default:
+		return fmt.Errorf("a moment is a whole number, not a %T", v)
+	}
+	return nil
+}
+
+// orNull is NULL for an id or text that there is not.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}

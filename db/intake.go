@@ -1,0 +1,205 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"latchkey/db/model"
+)
+
+const typedMax = 320 // longer than any address or member number
+
+// AskReset takes what was typed into "Forgot password?". One identical row is
+// written whatever it is, so neither the answer nor its time tells whether
+// somebody has an account (OWASP Forgot Password Cheat Sheet; ASVS 6.3.8).
+func (d *DB) AskReset(ctx context.Context, typed, network string) error {
+	if len(typed) > typedMax {
+		typed = "" // nobody's; the row is written all the same
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		tx.posted = true
+		_, err := tx.ExecContext(ctx, `INSERT INTO intake (typed, network, made_at) VALUES (?, ?, ?)`,
+			typed, d.keys.Blind("intake", network), tx.Now.Unix())
+		return err
+	})
+}
+
+// WorkIntake looks up what was asked for, outside the requests, and gives how
+// many rows it worked off.
+func (d *DB) WorkIntake(ctx context.Context) (n int, err error) {
+	for {
+		var id int64
+		err := d.read.QueryRowContext(ctx, `SELECT id FROM intake WHERE done_at IS NULL ORDER BY id LIMIT 1`).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if err := d.act(ctx, func(tx *Tx) error { return tx.workIntake(ctx, id) }); err != nil {
+			return n, err
+		}
+		n++
+	}
+}
+
+// What became of a request; kept to count by.
+const (
+	intakeKnown   = "known"
+	intakeJoined  = "joined"
+	intakeUnknown = "unknown" // a letter went to an unknown address
+	intakeRefused = "refused" // nothing was sent
+)
+
+func (tx *Tx) workIntake(ctx context.Context, id int64) error {
+	var typed string
+	var network []byte
+	err := tx.QueryRowContext(ctx, `SELECT typed, network FROM intake WHERE id = ? AND done_at IS NULL`, id).Scan(&typed, &network)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	outcome, err := tx.answerIntake(ctx, typed, network)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ? WHERE id = ?`, tx.Now.Unix(), outcome, id)
+	return err
+}
+
+func (tx *Tx) answerIntake(ctx context.Context, typed string, network []byte) (outcome string, err error) {
+	actor := model.MemberActor("")
+	emailKey, memberNoKey := model.LoginKey(typed)
+	if memberNoKey != "" {
+		return tx.answerMemberNo(ctx, actor, memberNoKey)
+	}
+	email, sentence := model.ParseEmail(typed)
+	if email == "" || sentence != "" {
+		return intakeRefused, nil
+	}
+	all, err := accountsByEmail(ctx, tx, emailKey)
+	if err != nil {
+		return "", err
+	}
+	joined, err := tx.joinFromRoll(ctx, emailKey, all)
+	if err != nil {
+		return "", err
+	}
+	outcome = intakeKnown
+	if len(joined) > 0 {
+		outcome = intakeJoined
+		all = append(all, joined...)
+	}
+	if len(all) == 0 {
+		return tx.answerUnknown(ctx, actor, email, emailKey, network)
+	}
+	var allowed []model.Account
+	for _, a := range all {
+		ok, err := tx.mayAsk(ctx, a)
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			allowed = append(allowed, a)
+		}
+	}
+	if len(allowed) == 0 {
+		return outcome, nil
+	}
+	return outcome, tx.answer(ctx, actor, allowed)
+}
+
+// answerMemberNo: a number names one person, even where the address is shared.
+func (tx *Tx) answerMemberNo(ctx context.Context, actor model.Actor, key string) (outcome string, err error) {
+	a, err := scanAccount(tx.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE n.member_no_key = ?`, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return intakeRefused, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	ok, err := tx.mayAsk(ctx, a)
+	if err != nil || !ok || a.Email == "" {
+		return intakeKnown, err
+	}
+	return intakeKnown, tx.answer(ctx, actor, []model.Account{a})
+}
+
+const joinsPerDay = 100
+
+// joinFromRoll makes accounts for people on the roll who have this contact
+// address and none yet: the first sign-in of imported members. Whoever reads
+// the mailbox is who the association knows under it. Never on an address that
+// the office uses, or a new record could be slipped in beside a colleague.
+func (tx *Tx) joinFromRoll(ctx context.Context, emailKey string, present []model.Account) (joined []model.Account, err error) {
+	if !tx.settings.RollSignIn || len(present) > 0 && !tx.settings.Households {
+		return nil, nil
+	}
+	for _, a := range present {
+		if a.GuardRole().InOffice() {
+			return nil, nil
+		}
+	}
+	on, err := rows(ctx, tx, func(rs *sql.Rows) (model.Member, error) {
+		var m model.Member
+		return m, rs.Scan(memberTargets(&m)...)
+	}, `SELECT `+memberColumns+` FROM member m WHERE m.email_key = ? AND NOT EXISTS (SELECT 1 FROM account a WHERE a.member_id = m.id) ORDER BY m.id`, emailKey)
+	if err != nil || len(on) == 0 {
+		return nil, err
+	}
+	var today int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM intake WHERE outcome = ? AND made_at > ?`,
+		intakeJoined, tx.Now.Add(-24*time.Hour).Unix()).Scan(&today); err != nil {
+		return nil, err
+	}
+	for _, m := range on {
+		room := len(present)+len(joined) == 0 || tx.settings.Households && len(present)+len(joined) < model.HouseholdLimit
+		if !m.Status.MayJoin() || !room || today+len(joined) >= joinsPerDay {
+			continue
+		}
+		a, err := tx.makeAccount(ctx, model.MemberActor(""), m, m.Email, true, "")
+		if err != nil {
+			return nil, err
+		}
+		joined = append(joined, a)
+	}
+	return joined, nil
+}
+
+// The letter to an unknown address is help for somebody who joined under
+// another one, and must not become a way to have strangers written to.
+const (
+	unknownPerNetworkHour = 20
+	unknownPerHour        = 10
+	unknownPerDay         = 50
+)
+
+func (tx *Tx) answerUnknown(ctx context.Context, actor model.Actor, email, emailKey string, network []byte) (outcome string, err error) {
+	if !tx.settings.UnknownLetters {
+		return intakeRefused, nil
+	}
+	hour, day := tx.Now.Add(-time.Hour).Unix(), tx.Now.Add(-24*time.Hour).Unix()
+	for _, limit := range []struct {
+		most  int
+		query string
+		args  []any
+	}{
+		{1, `SELECT count(*) FROM letter WHERE to_key = ? AND kind = ? AND created_at > ?`, []any{emailKey, model.LetterNoAccount, day}},
+		{unknownPerNetworkHour, `SELECT count(*) FROM intake WHERE network = ? AND outcome = ? AND made_at > ?`, []any{network, intakeUnknown, hour}},
+		{unknownPerHour, `SELECT count(*) FROM letter WHERE kind = ? AND created_at > ?`, []any{model.LetterNoAccount, hour}},
+		{unknownPerDay, `SELECT count(*) FROM letter WHERE kind = ? AND created_at > ?`, []any{model.LetterNoAccount, day}},
+	} {
+		var n int
+		if err := tx.QueryRowContext(ctx, limit.query, limit.args...).Scan(&n); err != nil {
+			return "", err
+		}
+		if n >= limit.most {
+			return intakeRefused, nil
+		}
+	}
+	return intakeUnknown, tx.post(ctx, actor, model.LetterNoAccount, email, letterFacts{})
+}

@@ -1,0 +1,391 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"latchkey/db/model"
+)
+
+// letterFacts is what a letter says besides names and links, as its row keeps
+// it. Nothing in it opens anything.
+type letterFacts struct {
+	ChangedAt int64  `json:"changed_at,omitempty"` // Unix seconds
+	NewEmail  string `json:"new_email,omitempty"`  // blanked
+}
+
+// subject is whom a letter is about, and with which link.
+type subject struct {
+	account, reset int64
+}
+
+// post puts a letter into the outbox, in the transaction of the act it is
+// about. Without a mail server it is captured at once: it would be a lie to
+// call it waiting, and nobody wants last month's letters when a server is set
+// up at last.
+func (tx *Tx) post(ctx context.Context, actor model.Actor, kind model.LetterKind, to string, facts letterFacts, about ...subject) error {
+	if to == "" {
+		return nil
+	}
+	said, err := json.Marshal(facts)
+	if err != nil {
+		return err
+	}
+	state, settled := model.LetterWaiting, time.Time{}
+	if tx.settings.Mail.IsZero() {
+		state, settled = model.LetterCaptured, tx.Now
+	}
+	res, err := tx.ExecContext(ctx, `
+		INSERT INTO letter (kind, to_email, to_key, message_id, priority, state, asked_kind, asked_by, facts, created_at, due_at, settled_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		kind, to, model.EmailKey(to), newMessageID(tx.settings), kind.Priority(), state, actor.Kind, orNull(actor.AccountID),
+		string(said), tx.Now.Unix(), tx.Now.Unix(), moment(settled))
+	if err != nil {
+		return err
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for _, s := range about {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO letter_subject (letter_id, account_id, reset_id) VALUES (?, ?, ?)`,
+			id, s.account, orNull(s.reset)); err != nil {
+			return err
+		}
+	}
+	tx.posted = true
+	return nil
+}
+
+// postLink mails a link. While a letter with the same link still waits, a
+// second one would only be a second copy: the waiting one is due now instead.
+func (tx *Tx) postLink(ctx context.Context, actor model.Actor, kind model.LetterKind, a model.Account, r model.Reset) error {
+	res, err := tx.ExecContext(ctx, `
+		UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying') AND kind <> 'password_changed'
+			AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = ?)`, tx.Now.Unix(), r.ID)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		tx.posted = true
+		return err
+	}
+	return tx.post(ctx, actor, kind, a.Email, letterFacts{}, subject{a.ID, r.ID})
+}
+
+// formerFor is how long former addresses are told of a changed password.
+const formerFor = 30 * 24 * time.Hour
+
+// postPasswordChanged tells the account's address, and those it had before,
+// that the password was changed. reset is the link it came from, 0 if none.
+func (tx *Tx) postPasswordChanged(ctx context.Context, actor model.Actor, a model.Account, reset int64) error {
+	to, err := rows(ctx, tx, func(rs *sql.Rows) (email string, err error) { return email, rs.Scan(&email) },
+		`SELECT DISTINCT email FROM former_email WHERE account_id = ? AND left_at > ?`, a.ID, tx.Now.Add(-formerFor).Unix())
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, email := range append([]string{a.Email}, to...) {
+		if key := model.EmailKey(email); !seen[key] {
+			seen[key] = true
+			if err := tx.post(ctx, actor, model.LetterPasswordChanged, email, letterFacts{ChangedAt: tx.Now.Unix()}, subject{a.ID, reset}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// newMessageID is an identifier no other letter has (RFC 5322 §3.6.4).
+func newMessageID(s model.Settings) string {
+	host := "latchkey.invalid"
+	if u, err := url.Parse(s.BaseURL); err == nil && u.Hostname() != "" {
+		host = u.Hostname()
+	}
+	return rand.Text() + "@" + host
+}
+
+const letterColumns = `l.id, l.kind, l.to_email, l.message_id, l.state, l.asked_kind, l.created_at, l.due_at, l.settled_at,
+	l.attempts, l.code, l.reply`
+
+func scanLetter(row interface{ Scan(...any) error }, more ...any) (model.Letter, error) {
+	var l model.Letter
+	err := row.Scan(append([]any{&l.ID, &l.Kind, &l.To, &l.MessageID, &l.State, &l.AskedKind, unix{&l.CreatedAt}, unix{&l.DueAt},
+		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply}, more...)...)
+	return l, err
+}
+
+// letterAbout is the newest letter that carries a link, nil if none.
+func letterAbout(ctx context.Context, q querier, resetID int64) (*model.Letter, error) {
+	l, err := scanLetter(q.QueryRowContext(ctx, `
+		SELECT `+letterColumns+` FROM letter_subject s JOIN letter l ON l.id = s.letter_id
+		WHERE s.reset_id = ? AND l.kind <> 'password_changed' ORDER BY s.letter_id DESC LIMIT 1`, resetID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+// RecoverLetters is called when the postman starts: a letter that was under
+// way when the portal stopped is sent again (it may have left already; its
+// Message-ID is the same), and everything that waits is due now.
+func (d *DB) RecoverLetters(ctx context.Context) error {
+	return d.act(ctx, func(tx *Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = 'retrying', due_at = ? WHERE state = 'sending'`, tx.Now.Unix()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = min(due_at, ?) WHERE state IN ('waiting', 'retrying')`, tx.Now.Unix())
+		return err
+	})
+}
+
+// NextLetter is when the next letter is due; zero if none waits.
+func (d *DB) NextLetter(ctx context.Context) (due time.Time, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT min(due_at) FROM letter WHERE state IN ('waiting', 'retrying')`).Scan(unix{&due})
+	return due, err
+}
+
+// ClaimLetter takes the next due letter out of the outbox for one attempt and
+// puts together what it says; nil if none is due. A letter whose links have
+// all ended is withdrawn on the way.
+func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
+	var c *model.LetterContents
+	err := d.act(ctx, func(tx *Tx) error {
+		if tx.settings.HeldBack() || tx.settings.Mail.IsZero() {
+			return nil
+		}
+		for {
+			l, err := scanLetter(tx.QueryRowContext(ctx, `
+				SELECT `+letterColumns+` FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= ?
+				ORDER BY l.priority, l.due_at, l.id LIMIT 1`, tx.Now.Unix()))
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			said, err := tx.db.contents(ctx, tx, tx.settings, l, tx.Now)
+			if err != nil {
+				return fmt.Errorf("letter %d: %w", l.ID, err)
+			}
+			if l.Kind.CarriesLink() && len(said.Links) == 0 {
+				if err := tx.settle(ctx, l.ID, model.LetterWithdrawn, time.Time{}, model.Delivery{}); err != nil {
+					return err
+				}
+				continue
+			}
+			said.State, said.Attempts = model.LetterSending, l.Attempts+1
+			if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, attempts = attempts + 1 WHERE id = ?`, model.LetterSending, l.ID); err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `INSERT INTO letter_attempt (letter_id, started_at) VALUES (?, ?)`, l.ID, tx.Now.Unix())
+			c = &said
+			return err
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// letterSubject is one person a letter is about, with their link if any.
+type letterSubject struct {
+	account model.Account
+	reset   *model.Reset
+}
+
+func letterSubjects(ctx context.Context, q querier, id int64) ([]letterSubject, error) {
+	pairs, err := rows(ctx, q, func(rs *sql.Rows) (s subject, err error) { return s, rs.Scan(&s.account, &s.reset) },
+		`SELECT account_id, coalesce(reset_id, 0) FROM letter_subject WHERE letter_id = ? ORDER BY account_id`, id)
+	if err != nil {
+		return nil, err
+	}
+	var all []letterSubject
+	for _, p := range pairs { // a household at the most
+		a, err := accountByID(ctx, q, p.account)
+		if model.KindOf(err) == model.KindNotFound && err != nil {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := oneReset(ctx, q, `r.id = ?`, p.reset)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, letterSubject{a, r})
+	}
+	return all, nil
+}
+
+// contents puts together what a letter says at this moment.
+func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.Letter, now time.Time) (model.LetterContents, error) {
+	c := model.LetterContents{
+		Letter: l, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
+		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
+		From: s.Sender(), ReplyTo: s.ReplyTo,
+	}
+	var said string
+	if err := q.QueryRowContext(ctx, `SELECT facts, template_version FROM letter WHERE id = ?`, l.ID).Scan(&said, &c.Version); err != nil {
+		return c, err
+	}
+	var facts letterFacts
+	if err := json.Unmarshal([]byte(said), &facts); err != nil {
+		return c, err
+	}
+	c.NewEmail = facts.NewEmail
+	if facts.ChangedAt != 0 {
+		c.ChangedAt = time.Unix(facts.ChangedAt, 0).UTC()
+	}
+	about, err := letterSubjects(ctx, q, l.ID)
+	if err != nil {
+		return c, err
+	}
+	for i, p := range about {
+		if i == 0 {
+			c.Name = p.account.Name
+		}
+		if p.reset == nil {
+			continue
+		}
+		if c.RequestedBy == "" {
+			if c.RequestedBy, err = requestedBy(ctx, q, *p.reset); err != nil {
+				return c, err
+			}
+		}
+		if l.Kind == model.LetterPasswordChanged {
+			if c.SeenBy, err = seenBy(ctx, q, p.reset.ID); err != nil {
+				return c, err
+			}
+		}
+		if l.Kind.CarriesLink() && p.reset.Live(p.account, now) {
+			link, err := resetLink(d.keys, s, *p.reset)
+			if err != nil {
+				return c, err
+			}
+			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, URL: link, Expires: p.reset.ExpiresAt})
+		}
+	}
+	return c, nil
+}
+
+// requestedBy is who asked for a link, as its reader should be told.
+func requestedBy(ctx context.Context, q querier, r model.Reset) (string, error) {
+	if r.AskedKind != model.ByPerson {
+		return "", nil
+	}
+	by, err := accountByID(ctx, q, r.AskedBy)
+	if err != nil && model.KindOf(err) == model.KindNotFound {
+		return "the office", nil
+	}
+	return by.Name, err
+}
+
+// seenBy is who at the office had a link on screen.
+func seenBy(ctx context.Context, q querier, resetID int64) ([]string, error) {
+	all, err := rows(ctx, q, scanAccountRow, `SELECT `+accountColumns+`
+		FROM reset_shown s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id
+		WHERE s.reset_id = ? ORDER BY s.shown_at`, resetID)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = a.Name
+	}
+	return names, nil
+}
+
+// SettleLetter notes how an attempt ended and what follows.
+func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) error {
+	return d.act(ctx, func(tx *Tx) error {
+		l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = ?`, id))
+		if err != nil {
+			return err
+		}
+		if l.State != model.LetterSending {
+			return fmt.Errorf("letter %d is not under way but %s", id, l.State)
+		}
+		people, err := letterSubjects(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		var until time.Time
+		live := false
+		for _, s := range people {
+			if s.reset != nil && s.reset.Live(s.account, tx.Now) {
+				live = true
+				if s.reset.ExpiresAt.After(until) {
+					until = s.reset.ExpiresAt
+				}
+			}
+		}
+		state, due := l.Outcome(how, until, tx.Now)
+		if state == model.LetterRetrying && l.Kind.CarriesLink() && !live {
+			state, due = model.LetterWithdrawn, time.Time{}
+		}
+		if err := tx.settle(ctx, id, state, due, how); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?
+			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = ?)`, tx.Now.Unix(), how.Code, how.Reply, id); err != nil {
+			return err
+		}
+		if !state.Settled() {
+			tx.posted = true
+			return nil
+		}
+		for _, s := range people {
+			line := about{member: s.account.MemberID, account: s.account.ID, letter: id, note: string(l.Kind) + " " + string(state)}
+			if s.reset != nil {
+				line.reset = s.reset.ID
+			}
+			if err := tx.audit(ctx, model.SystemActor(), model.ActLetterSettled, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (tx *Tx) settle(ctx context.Context, id int64, state model.LetterState, due time.Time, how model.Delivery) error {
+	var settled time.Time
+	if state.Settled() {
+		settled, due = tx.Now, tx.Now
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, due_at = ?, settled_at = ?, code = ?, reply = ? WHERE id = ?`,
+		state, due.Unix(), moment(settled), how.Code, how.Reply, id)
+	return err
+}
+
+// CapturedLetters is the newest letters that were kept because there is no
+// mail server, with their links: for the demonstration alone.
+func (d *DB) CapturedLetters(ctx context.Context, most int) ([]model.LetterContents, error) {
+	s, err := d.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := rows(ctx, d.read, func(rs *sql.Rows) (model.Letter, error) { return scanLetter(rs) }, `
+		SELECT `+letterColumns+` FROM letter l WHERE l.state = 'captured' ORDER BY l.created_at DESC, l.id DESC LIMIT ?`, most)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]model.LetterContents, len(letters))
+	for i, l := range letters {
+		if all[i], err = d.contents(ctx, d.read, s, l, d.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,286 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"latchkey/db/model"
+)
+
+const memberColumns = `m.id, m.version, m.member_no, m.first_name, m.last_name, m.company, m.email, m.phone,
+	m.address1, m.address2, m.city, m.region, m.postcode, m.country, m.birth_date, m.membership_type,
+	m.status, m.joined_on, m.renews_on, m.notes, m.created_at, m.updated_at`
+
+// memberTargets is where memberColumns are scanned to.
+func memberTargets(m *model.Member) []any {
+	return []any{&m.ID, &m.Version, &m.MemberNo, &m.FirstName, &m.LastName, &m.Company, &m.Email, &m.Phone,
+		&m.Address1, &m.Address2, &m.City, &m.Region, &m.Postcode, &m.Country, &m.BirthDate, &m.MembershipType,
+		&m.Status, &m.JoinedOn, &m.RenewsOn, &m.Notes, unix{&m.CreatedAt}, unix{&m.UpdatedAt}}
+}
+
+var errNoMember = model.NotFound("There is no such member. They may have been removed.")
+
+func member(ctx context.Context, q querier, id int64) (model.Member, error) {
+	var m model.Member
+	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.id = ?`, id).Scan(memberTargets(&m)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return m, errNoMember
+	}
+	return m, err
+}
+
+// Member is a record and its account, nil without one.
+func (d *DB) Member(ctx context.Context, actor model.Actor, id int64) (model.Member, *model.Account, error) {
+	if err := actor.MayRead(); err != nil {
+		return model.Member{}, nil, err
+	}
+	return memberAndAccount(ctx, d.read, id)
+}
+
+func memberAndAccount(ctx context.Context, q querier, id int64) (model.Member, *model.Account, error) {
+	m, err := member(ctx, q, id)
+	if err != nil {
+		return m, nil, err
+	}
+	a, err := accountOf(ctx, q, id)
+	return m, a, err
+}
+
+// AddMember puts somebody on the roll and gives the record's id.
+func (d *DB) AddMember(ctx context.Context, actor model.Actor, m model.Member) (id int64, err error) {
+	if err := actor.MayEdit(); err != nil {
+		return 0, err
+	}
+	if err := m.Clean().Err(); err != nil {
+		return 0, err
+	}
+	err = d.act(ctx, func(tx *Tx) error {
+		id, err = tx.addMember(ctx, actor, m)
+		return err
+	})
+	return id, err
+}
+
+// AddMembers puts many on the roll at once, all or none.
+func (d *DB) AddMembers(ctx context.Context, actor model.Actor, all []model.Member) (ids []int64, err error) {
+	if err := actor.MayEdit(); err != nil {
+		return nil, err
+	}
+	err = d.act(ctx, func(tx *Tx) error {
+		for _, m := range all {
+			if err := m.Clean().Err(); err != nil {
+				return err
+			}
+			id, err := tx.addMember(ctx, actor, m)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	return ids, err
+}
+
+func (tx *Tx) addMember(ctx context.Context, actor model.Actor, m model.Member) (int64, error) {
+	if err := tx.freeMemberNo(ctx, m); err != nil {
+		return 0, err
+	}
+	res, err := tx.ExecContext(ctx, `
+		INSERT INTO member (member_no, member_no_key, first_name, last_name, company, email, email_key, phone, phone_digits,
+			address1, address2, city, region, postcode, country, birth_date, membership_type,
+			status, joined_on, renews_on, notes, sort_key, search, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		append(memberValues(m), tx.Now.Unix(), tx.Now.Unix())...)
+	if err != nil {
+		return 0, err
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	return id, tx.audit(ctx, actor, model.ActMemberAdded, about{member: id})
+}
+
+// memberValues is what both an insert and an update write.
+func memberValues(m model.Member) []any {
+	return []any{m.MemberNo, orNull(model.MemberNoKey(m.MemberNo)), m.FirstName, m.LastName, m.Company,
+		m.Email, orNull(model.EmailKey(m.Email)), m.Phone, model.Digits(m.Phone),
+		m.Address1, m.Address2, m.City, m.Region, m.Postcode, m.Country, m.BirthDate, m.MembershipType,
+		m.Status, m.JoinedOn, m.RenewsOn, m.Notes, m.SortKey(), m.SearchText()}
+}
+
+// freeMemberNo refuses a number that is another member's, and names them.
+func (tx *Tx) freeMemberNo(ctx context.Context, m model.Member) error {
+	key := model.MemberNoKey(m.MemberNo)
+	if key == "" {
+		return nil
+	}
+	var other model.Member
+	err := tx.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.member_no_key = ? AND m.id <> ?`, key, m.ID).
+		Scan(memberTargets(&other)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return model.Invalid("member_no", "This number is already "+other.Name()+"'s.")
+}
+
+// ChangeMember saves a record's form. If somebody else saved another change
+// after the form was opened, nothing is written and the error is a
+// *model.StaleError that shows theirs.
+func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member) error {
+	if err := actor.MayEdit(); err != nil {
+		return err
+	}
+	if err := m.Clean().Err(); err != nil {
+		return err
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		was, err := member(ctx, tx, m.ID)
+		if err != nil {
+			return err
+		}
+		var changed []string
+		for _, f := range model.MemberFields {
+			if f.Value(was) != f.Value(m) {
+				changed = append(changed, f.Name)
+			}
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		if was.Version != m.Version {
+			return &model.StaleError{Theirs: was, Fields: changed}
+		}
+		if err := tx.freeMemberNo(ctx, m); err != nil {
+			return err
+		}
+		if m.MemberNo == "" && was.MemberNo != "" {
+			if a, err := accountOf(ctx, tx, m.ID); err != nil {
+				return err
+			} else if a != nil && a.Email == "" {
+				return model.Invalid("member_no", "They sign in with this number. Give the account an email first, or another number here.")
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE member SET version = version + 1, member_no = ?, member_no_key = ?, first_name = ?, last_name = ?, company = ?,
+				email = ?, email_key = ?, phone = ?, phone_digits = ?,
+				address1 = ?, address2 = ?, city = ?, region = ?, postcode = ?, country = ?, birth_date = ?, membership_type = ?,
+				status = ?, joined_on = ?, renews_on = ?, notes = ?, sort_key = ?, search = ?, updated_at = ?
+			WHERE id = ?`, append(memberValues(m), tx.Now.Unix(), m.ID)...); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActMemberChanged, about{member: m.ID, note: strings.Join(changed, ", ")})
+	})
+}
+
+const membersPerPage = 25
+
+// Members is one page of the list, in the order of names. The words of the
+// query all have to match, each the beginning of a word of name, company,
+// email, phone or member number.
+func (d *DB) Members(ctx context.Context, actor model.Actor, q model.MemberQuery) (model.MemberPage, error) {
+	var page model.MemberPage
+	if err := actor.MayRead(); err != nil {
+		return page, err
+	}
+	where, args, ok := memberWhere(q)
+	if !ok {
+		return page, nil
+	}
+	from := ` FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE ` + where
+	if q.Text == "" && q.Filter == model.FilterNone {
+		from = ` FROM member m` // nothing narrows the list: count without the join
+	}
+	if err := d.read.QueryRowContext(ctx, `SELECT count(*)`+from, args...).Scan(&page.Total); err != nil {
+		return page, err
+	}
+	backward := q.After == "" && q.Before != ""
+	order := ` ORDER BY m.sort_key, m.id`
+	if key, id, ok := parseCursor(q.After); ok {
+		where, args = where+` AND (m.sort_key, m.id) > (?, ?)`, append(args, key, id)
+	} else if key, id, ok := parseCursor(q.Before); ok && backward {
+		where, args = where+` AND (m.sort_key, m.id) < (?, ?)`, append(args, key, id)
+		order = ` ORDER BY m.sort_key DESC, m.id DESC`
+	} else {
+		backward = false
+	}
+	found, err := rows(ctx, d.read, scanMemberRow, `
+		SELECT `+memberColumns+`, a.id IS NOT NULL, coalesce(a.role, ''), a.disabled_at IS NOT NULL, a.last_sign_in_at
+		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE `+where+order+` LIMIT ?`,
+		append(args, membersPerPage+1)...)
+	if err != nil {
+		return page, err
+	}
+	more := len(found) > membersPerPage
+	page.Rows = found[:min(len(found), membersPerPage)]
+	if backward {
+		slices.Reverse(page.Rows)
+	}
+	if n := len(page.Rows); n > 0 {
+		_, _, jumped := parseCursor(q.After)
+		if backward && more || !backward && jumped {
+			page.Prev = cursor(page.Rows[0].Member)
+		}
+		if !backward && more || backward {
+			page.Next = cursor(page.Rows[n-1].Member)
+		}
+	}
+	return page, nil
+}
+
+// memberWhere is the condition of a query; not ok if nothing can match.
+func memberWhere(q model.MemberQuery) (where string, args []any, ok bool) {
+	where = "1"
+	if strings.TrimSpace(q.Text) != "" {
+		words := model.SearchWords(q.Text)
+		if len(words) == 0 {
+			return "", nil, false
+		}
+		// The words are letters and digits only, folded: nothing in them is
+		// FTS syntax.
+		where += ` AND m.id IN (SELECT docid FROM member_search WHERE member_search MATCH ?)`
+		args = append(args, strings.Join(words, "* ")+"*")
+	}
+	switch q.Filter {
+	case model.FilterNoAccount:
+		where += ` AND a.id IS NULL`
+	case model.FilterNeverSignedIn:
+		where += ` AND a.id IS NOT NULL AND a.last_sign_in_at IS NULL`
+	case model.FilterStaff:
+		where += ` AND a.role <> 'member'`
+	}
+	return where, args, true
+}
+
+func scanMemberRow(rs *sql.Rows) (model.MemberRow, error) {
+	var r model.MemberRow
+	err := rs.Scan(append(memberTargets(&r.Member), &r.HasAccount, &r.AccountRole, &r.Disabled, unix{&r.LastSignInAt})...)
+	return r, err
+}
+
+// A cursor is the place in the order after or before which a page begins.
+func cursor(m model.Member) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(m.ID, 10) + " " + m.SortKey()))
+}
+
+func parseCursor(s string) (key string, id int64, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return "", 0, false
+	}
+	first, key, ok := strings.Cut(string(raw), " ")
+	if !ok {
+		return "", 0, false
+	}
+	id, err = strconv.ParseInt(first, 10, 64)
+	return key, id, err == nil
+}

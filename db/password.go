@@ -1,0 +1,231 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"latchkey/db/model"
+)
+
+const sentenceTwice = "The two passwords differ. Please type the same one twice."
+
+// checkNewPassword says what a new password lacks, beside its form field.
+func checkNewPassword(field, password string, s model.Settings, role model.Role, m model.Member) error {
+	words := model.PasswordContext(m.FirstName, m.LastName, m.Company, m.Email, m.BirthDate, m.MemberNo, s.Association)
+	if p, ok := errors.AsType[*model.PasswordProblem](model.CheckPassword(password, s.PasswordLength(role), words)); ok {
+		return model.Invalid(field, p.Sentence())
+	}
+	return nil
+}
+
+// hashQueue is how many may wait for a slot. At about 20 ms a hash the last
+// of them waits for a second or two; more would only wait to be told no.
+const hashQueue = 64
+
+// errBusy is answered at once when the queue is full: memory and waiting stay
+// bounded under a flood.
+var errBusy = model.Unavailable("Very many people are signing in just now. Please try again in a few seconds.", 5*time.Second)
+
+// hashSlots bounds how many password hashes are made at once: each takes
+// 19 MiB and a whole core for its time. One core stays free for pages. Whoever
+// sets a password through a link, or comes from a device that signed in
+// before, goes first, so a flood of guesses does not keep members out.
+type hashSlots struct {
+	mu     sync.Mutex
+	free   int
+	first  []chan struct{}
+	others []chan struct{}
+}
+
+func newHashSlots() *hashSlots {
+	return &hashSlots{free: max(1, min(runtime.GOMAXPROCS(0)-1, 3))}
+}
+
+// hash makes a password hash in the next free slot.
+func (h *hashSlots) hash(ctx context.Context, known bool, password string, salt []byte) (model.PasswordHash, error) {
+	return h.hashWith(ctx, known, password, salt, model.DefaultHashParams)
+}
+
+func (h *hashSlots) hashWith(ctx context.Context, known bool, password string, salt []byte, p model.HashParams) (model.PasswordHash, error) {
+	if err := h.acquire(ctx, known); err != nil {
+		return model.PasswordHash{}, err
+	}
+	defer h.release()
+	return model.HashPassword(password, salt, p), nil
+}
+
+func (h *hashSlots) acquire(ctx context.Context, known bool) error {
+	h.mu.Lock()
+	if h.free > 0 {
+		h.free--
+		h.mu.Unlock()
+		return nil
+	}
+	if len(h.first)+len(h.others) >= hashQueue {
+		h.mu.Unlock()
+		return errBusy
+	}
+	turn := make(chan struct{})
+	queue := &h.others
+	if known {
+		queue = &h.first
+	}
+	*queue = append(*queue, turn)
+	h.mu.Unlock()
+
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	for i, t := range *queue {
+		if t == turn {
+			*queue = append((*queue)[:i:i], (*queue)[i+1:]...)
+			h.mu.Unlock()
+			return ctx.Err()
+		}
+	}
+	h.mu.Unlock()
+	h.release() // the turn came in the same moment
+	return ctx.Err()
+}
+
+func (h *hashSlots) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, queue := range []*[]chan struct{}{&h.first, &h.others} {
+		if len(*queue) > 0 {
+			close((*queue)[0])
+			*queue = (*queue)[1:]
+			return
+		}
+	}
+	h.free++
+}
+
+// storePassword sets an account's password. Its version grows, so every older
+// link is dead, and its sessions are over.
+func (tx *Tx) storePassword(ctx context.Context, a model.Account, hash model.PasswordHash) error {
+	sealed, err := tx.db.sealHash(a.ID, hash)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE account SET password_hash = ?, password_version = password_version + 1, password_set_at = ? WHERE id = ?`,
+		sealed, tx.Now.Unix(), a.ID); err != nil {
+		return err
+	}
+	return tx.endSessions(ctx, a.ID)
+}
+
+func (d *DB) sealHash(accountID int64, hash model.PasswordHash) ([]byte, error) {
+	return d.keys.Seal("account", "password_hash", accountID, hash.Encode())
+}
+
+func (d *DB) openHash(accountID int64, sealed []byte) (model.PasswordHash, error) {
+	if sealed == nil {
+		return model.PasswordHash{}, nil
+	}
+	plain, err := d.keys.Open("account", "password_hash", accountID, sealed)
+	if err != nil {
+		return model.PasswordHash{}, err
+	}
+	return model.ParsePasswordHash(plain)
+}
+
+// ChangePassword is a new password chosen by somebody who is signed in and
+// knows the present one. Other sessions end; this browser gets a new one.
+func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.PasswordChange) (model.SignedIn, error) {
+	var done model.SignedIn
+	a, err := accountByID(ctx, d.read, actor.AccountID)
+	if err != nil {
+		return done, err
+	}
+	bucket := d.keys.Blind("failure", "change", a.Email, a.MemberNo)
+	leave, wait, err := d.enter(ctx, bucket)
+	if err != nil {
+		return done, err
+	}
+	defer leave()
+	if wait > 0 {
+		return done, limited(wait)
+	}
+	var salt, sealed []byte
+	if err := d.read.QueryRowContext(ctx, `SELECT salt, password_hash FROM account WHERE id = ?`, a.ID).Scan(&salt, &sealed); err != nil {
+		return done, err
+	}
+	stored, err := d.openHash(a.ID, sealed)
+	if err != nil {
+		return done, err
+	}
+	params := stored.Params()
+	if stored.IsZero() {
+		params = model.DefaultHashParams
+	}
+	tried, err := d.hashing.hashWith(ctx, true, in.Current, salt, params)
+	if err != nil {
+		return done, err
+	}
+	if !stored.Matches(tried) {
+		err := d.act(ctx, func(tx *Tx) error { return tx.countFailure(ctx, bucket) })
+		return done, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
+	}
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return done, err
+	}
+	m, err := member(ctx, d.read, a.MemberID)
+	if err != nil {
+		return done, err
+	}
+	m.Email = a.Email + " " + m.Email
+	if err := checkNewPassword("password", in.Password, settings, a.GuardRole(), m); err != nil {
+		return done, err
+	}
+	if model.NormalizePassword(in.Password) == model.NormalizePassword(in.Current) {
+		same := model.PasswordProblem{Reason: model.PasswordSame}
+		return done, model.Invalid("password", same.Sentence())
+	}
+	if in.Password != in.Confirm {
+		return done, model.Invalid("password_confirm", sentenceTwice)
+	}
+	hash, err := d.hashing.hash(ctx, true, in.Password, salt)
+	if err != nil {
+		return done, err
+	}
+	err = d.act(ctx, func(tx *Tx) error {
+		now, err := accountByID(ctx, tx, a.ID)
+		if err != nil {
+			return err
+		}
+		s, err := session(ctx, tx, in.SessionID)
+		if err != nil {
+			return err
+		}
+		if now.PasswordVersion != a.PasswordVersion || s.AccountID != a.ID || s.Over(now, tx.Now) {
+			return model.Conflict("Your password was changed in another place just now. Please sign in again.")
+		}
+		if err := tx.cancelLink(ctx, actor, a, "the password was changed"); err != nil {
+			return err
+		}
+		if err := tx.storePassword(ctx, a, hash); err != nil {
+			return err
+		}
+		if err := tx.clearFailures(ctx, bucket); err != nil {
+			return err
+		}
+		if err := tx.audit(ctx, actor, model.ActPasswordChanged, about{member: a.MemberID, account: a.ID}); err != nil {
+			return err
+		}
+		if err := tx.postPasswordChanged(ctx, actor, a, 0); err != nil {
+			return err
+		}
+		done, err = tx.startSession(ctx, a.ID, s.Device, s.Network, s.Kept)
+		return err
+	})
+	return done, err
+}

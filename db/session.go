@@ -1,0 +1,489 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/sqlite3store"
+
+	"latchkey/db/model"
+)
+
+// SessionStore is the session library's store over our two pools: finding a
+// session never waits for a writer. The library keeps a hash of the cookie,
+// and we keep nothing secret in a session's data.
+type SessionStore struct {
+	find *sqlite3store.SQLite3Store
+	save *sqlite3store.SQLite3Store
+}
+
+// SessionStore gives the store for the session library. It has no clean-up of
+// its own: Tidy removes what expired.
+func (d *DB) SessionStore() *SessionStore {
+	return &SessionStore{
+		find: sqlite3store.NewWithConfig(d.read, sqlite3store.Config{}),
+		save: sqlite3store.NewWithConfig(d.write, sqlite3store.Config{}),
+	}
+}
+
+// Find gives a session's data.
+func (s *SessionStore) Find(token string) ([]byte, bool, error) { return s.find.Find(token) }
+
+// Commit stores a session's data.
+func (s *SessionStore) Commit(token string, b []byte, expiry time.Time) error {
+	return s.save.Commit(token, b, expiry)
+}
+
+// Delete forgets a session.
+func (s *SessionStore) Delete(token string) error { return s.save.Delete(token) }
+
+const sessionColumns = `s.id, s.account_id, s.stamp, s.device, s.network, s.kept, s.created_at, s.last_seen_at, s.expires_at`
+
+func sessionTargets(s *model.Session) []any {
+	return []any{&s.ID, &s.AccountID, &s.Stamp, &s.Device, &s.Network, &s.Kept, unix{&s.CreatedAt}, unix{&s.LastSeenAt}, unix{&s.ExpiresAt}}
+}
+
+var errNoSession = model.NotFound("You are signed out. Please sign in again.")
+
+func session(ctx context.Context, q querier, id int64) (model.Session, error) {
+	var s model.Session
+	err := q.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session s WHERE s.id = ?`, id).Scan(sessionTargets(&s)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, errNoSession
+	}
+	return s, err
+}
+
+// Session is a running session and whose it is; an error of kind not found
+// says that it is over.
+func (d *DB) Session(ctx context.Context, id int64) (model.Session, model.Account, error) {
+	var s model.Session
+	a, err := scanAccount(d.read.QueryRowContext(ctx, `SELECT `+accountColumns+`, `+sessionColumns+`
+		FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = ?`, id), sessionTargets(&s)...)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && s.Over(a, d.Now()) {
+		return s, a, errNoSession
+	}
+	return s, a, err
+}
+
+// TouchSession writes "last seen". The caller asks Session.Tick first, so a
+// page view writes at most every five minutes.
+func (d *DB) TouchSession(ctx context.Context, id int64) error {
+	return d.act(ctx, func(tx *Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE session SET last_seen_at = ? WHERE id = ?`, tx.Now.Unix(), id)
+		return err
+	})
+}
+
+// sessionsOf are an account's running sessions, the latest used first.
+func sessionsOf(ctx context.Context, q querier, a model.Account, now time.Time) ([]model.Session, error) {
+	all, err := rows(ctx, q, func(rs *sql.Rows) (s model.Session, err error) { return s, rs.Scan(sessionTargets(&s)...) },
+		`SELECT `+sessionColumns+` FROM session s WHERE s.account_id = ? ORDER BY s.last_seen_at DESC`, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	running := all[:0]
+	for _, s := range all {
+		if !s.Over(a, now) {
+			running = append(running, s)
+		}
+	}
+	return running, nil
+}
+
+func (tx *Tx) startSession(ctx context.Context, accountID int64, device, network string, keep bool) (model.SignedIn, error) {
+	var done model.SignedIn
+	a, err := accountByID(ctx, tx, accountID)
+	if err != nil {
+		return done, err
+	}
+	s := model.Session{AccountID: a.ID, Stamp: a.SessionStamp, Device: device, Network: network, Kept: keep,
+		CreatedAt: tx.Now, LastSeenAt: tx.Now, ExpiresAt: tx.Now.Add(model.SessionLifetime)}
+	res, err := tx.ExecContext(ctx, `
+		INSERT INTO session (account_id, stamp, device, network, kept, created_at, last_seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.AccountID, s.Stamp, s.Device, s.Network, s.Kept, s.CreatedAt.Unix(), s.LastSeenAt.Unix(), s.ExpiresAt.Unix())
+	if err != nil {
+		return done, err
+	}
+	if s.ID, err = res.LastInsertId(); err != nil {
+		return done, err
+	}
+	return model.SignedIn{Session: s, Account: a, Known: tx.db.newDevice(a.ID)}, nil
+}
+
+// SignOut ends one session.
+func (d *DB) SignOut(ctx context.Context, actor model.Actor, sessionID int64) error {
+	return d.act(ctx, func(tx *Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM session WHERE id = ? AND account_id = ?`, sessionID, actor.AccountID)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActSignedOut, about{member: actor.MemberID, account: actor.AccountID})
+	})
+}
+
+// One sentence for every failure: wrong password, nobody of that name, no
+// password set, disabled (OWASP Authentication Cheat Sheet; ASVS 6.3.8).
+var errSignIn = &model.Error{Kind: model.KindSignIn,
+	Sentence: "That email or member number and password do not fit together. Please try again, or use “Forgot password?”."}
+
+func limited(wait time.Duration) error {
+	return model.Limited("There were several wrong tries. Please wait a moment before the next one, or use “Forgot password?”: its link works at once.", wait)
+}
+
+// candidate is an account that a typed login may mean, with what is needed to
+// compare a password.
+type candidate struct {
+	account model.Account
+	hash    model.PasswordHash
+}
+
+func (d *DB) candidates(ctx context.Context, emailKey, memberNoKey string) (all []candidate, salt []byte, err error) {
+	where, key := `a.email_key = ?`, emailKey
+	if memberNoKey != "" {
+		where, key = `n.member_no_key = ?`, memberNoKey
+	}
+	if key == "" {
+		return nil, nil, nil
+	}
+	all, err = rows(ctx, d.read, func(rs *sql.Rows) (c candidate, err error) {
+		var sealed []byte
+		if c.account, err = scanAccount(rs, &salt, &sealed); err != nil {
+			return c, err
+		}
+		c.hash, err = d.openHash(c.account.ID, sealed)
+		return c, err
+	}, `SELECT `+accountColumns+`, a.salt, a.password_hash`+accountTables+`WHERE `+where+` ORDER BY a.id`, key)
+	return all, salt, err
+}
+
+// SignIn is one attempt to sign in with a password. However many people share
+// an address, and also when nobody has it, it costs one hash.
+func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error) {
+	var done model.SignedIn
+	f := model.Fields{}
+	if strings.TrimSpace(in.Login) == "" {
+		f.Add("login", "Please type your email address or member number.")
+	}
+	if in.Password == "" {
+		f.Add("password", "Please type your password.")
+	}
+	if err := f.Err(); err != nil {
+		return done, err
+	}
+	emailKey, memberNoKey := model.LoginKey(in.Login)
+	login := emailKey + memberNoKey // one of them is empty
+	all, salt, err := d.candidates(ctx, emailKey, memberNoKey)
+	if err != nil {
+		return done, err
+	}
+
+	// A device that signed in to this account before has a bucket of its own,
+	// so nobody can lock a member out of it.
+	device := d.knownDevice(in.Known, all)
+	buckets := [][]byte{d.keys.Blind("failure", "pair", login, in.Network), d.crowdBucket(login)}
+	if device != "" {
+		buckets = [][]byte{d.keys.Blind("failure", "device", login, device)}
+	}
+	leave, wait, err := d.enter(ctx, buckets...)
+	if err != nil {
+		return done, err
+	}
+	defer leave()
+	if wait > 0 {
+		return done, limited(wait)
+	}
+
+	params, password := model.DefaultHashParams, in.Password
+	if len(all) > 0 && !all[0].hash.IsZero() {
+		params = all[0].hash.Params()
+	}
+	if salt == nil {
+		salt = d.keys.Blind("salt", login) // nobody's; it only has to cost the same
+	}
+	if len(password) > longestTried {
+		password = "" // no password is that long; the work stays the same
+	}
+	tried, err := d.hashing.hashWith(ctx, device != "", password, salt, params)
+	if err != nil {
+		return done, err
+	}
+	var fits []candidate
+	for _, c := range all {
+		if c.hash.Matches(tried) && !c.account.Disabled() {
+			fits = append(fits, c)
+		}
+	}
+
+	err = d.act(ctx, func(tx *Tx) error {
+		still := fits[:0]
+		for _, c := range fits {
+			now, err := accountByID(ctx, tx, c.account.ID)
+			if err != nil && model.KindOf(err) != model.KindNotFound {
+				return err
+			}
+			if err == nil && !now.Disabled() && now.PasswordVersion == c.account.PasswordVersion {
+				still = append(still, c)
+			}
+		}
+		fits = still
+		switch len(fits) {
+		case 0:
+			return tx.refuseSignIn(ctx, in.Network, all, buckets)
+		case 1:
+			if err := tx.clearFailures(ctx, buckets...); err != nil {
+				return err
+			}
+			done, err = tx.signIn(ctx, fits[0].account.ID, in.Device, in.Network, in.Keep)
+			return err
+		}
+		for _, c := range fits {
+			done.Choice = append(done.Choice, model.Person{MemberID: c.account.MemberID, AccountID: c.account.ID, Name: c.account.Name})
+		}
+		done.Ticket = d.ticket(tx.Now, in.Keep, fits)
+		return nil
+	})
+	if err == nil && len(fits) == 0 {
+		err = errSignIn
+	}
+	return done, err
+}
+
+// longestTried is more bytes than any password that could be set.
+const longestTried = 4096
+
+func (tx *Tx) refuseSignIn(ctx context.Context, network string, all []candidate, buckets [][]byte) error {
+	for _, b := range buckets {
+		if err := tx.countFailure(ctx, b); err != nil {
+			return err
+		}
+	}
+	actor := model.MemberActor(network)
+	if len(all) == 0 {
+		// A line of nobody's, so that the work is the same for every login.
+		return tx.audit(ctx, actor, model.ActSignInFailed, about{})
+	}
+	for _, c := range all {
+		if err := tx.audit(ctx, actor, model.ActSignInFailed, about{member: c.account.MemberID, account: c.account.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network string, keep bool) (model.SignedIn, error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE account SET last_sign_in_at = ? WHERE id = ?`, tx.Now.Unix(), accountID); err != nil {
+		return model.SignedIn{}, err
+	}
+	done, err := tx.startSession(ctx, accountID, device, network, keep)
+	if err != nil {
+		return done, err
+	}
+	a := done.Account
+	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Network: network}
+	return done, tx.audit(ctx, actor, model.ActSignedIn, about{member: a.MemberID, account: a.ID})
+}
+
+// ticketLife is how long somebody may think about who they are.
+const ticketLife = 5 * time.Minute
+
+// ticket says that a password fitted several people, for the form that asks
+// which of them it is. It names the password versions, so it dies with any of
+// the passwords.
+func (d *DB) ticket(now time.Time, keep bool, fits []candidate) model.Secret {
+	said := binary.BigEndian.AppendUint64(nil, uint64(now.Add(ticketLife).Unix())) //nolint:gosec // not before 1970
+	said = append(said, 0)
+	if keep {
+		said[8] = 1
+	}
+	for _, c := range fits {
+		said = binary.BigEndian.AppendUint64(said, uint64(c.account.ID))              //nolint:gosec // ids are positive
+		said = binary.BigEndian.AppendUint64(said, uint64(c.account.PasswordVersion)) //nolint:gosec // so are versions
+	}
+	return model.NewSecret(signed(d.keys, "choice", said))
+}
+
+// ChoosePerson signs in the person that was chosen among those whom the
+// password fitted.
+func (d *DB) ChoosePerson(ctx context.Context, in model.Choice) (model.SignedIn, error) {
+	var done model.SignedIn
+	said, ok := unsigned(d.keys, "choice", in.Ticket.Reveal())
+	if !ok || len(said) < 9 {
+		return done, errSignIn
+	}
+	until, keep, rest := time.Unix(int64(binary.BigEndian.Uint64(said)), 0), said[8] == 1, said[9:] //nolint:gosec // we signed it
+	version := int64(-1)
+	for ; len(rest) >= 16; rest = rest[16:] {
+		if int64(binary.BigEndian.Uint64(rest)) == in.AccountID { //nolint:gosec // as above
+			version = int64(binary.BigEndian.Uint64(rest[8:])) //nolint:gosec // as above
+		}
+	}
+	err := d.act(ctx, func(tx *Tx) error {
+		a, err := accountByID(ctx, tx, in.AccountID)
+		if err != nil && model.KindOf(err) != model.KindNotFound {
+			return err
+		}
+		if err != nil || !tx.Now.Before(until) || a.PasswordVersion != version || a.Disabled() {
+			return errSignIn
+		}
+		done, err = tx.signIn(ctx, a.ID, in.Device, in.Network, keep)
+		return err
+	})
+	return done, err
+}
+
+// signed is a value with its tag, as it goes into a cookie or a form field.
+func signed(k model.Keyring, purpose string, said []byte) string {
+	tag := k.Sign(purpose, said)
+	return base64.RawURLEncoding.EncodeToString(said) + "." + base64.RawURLEncoding.EncodeToString(tag)
+}
+
+func unsigned(k model.Keyring, purpose, text string) ([]byte, bool) {
+	first, second, ok := strings.Cut(text, ".")
+	said, err := base64.RawURLEncoding.DecodeString(first)
+	tag, err2 := base64.RawURLEncoding.DecodeString(second)
+	if !ok || err != nil || err2 != nil || !k.Verify(tag, purpose, said) {
+		return nil, false
+	}
+	return said, true
+}
+
+// newDevice marks a browser as one that signed in to this account.
+func (d *DB) newDevice(accountID int64) model.Secret {
+	said := binary.BigEndian.AppendUint64(nil, uint64(accountID)) //nolint:gosec // ids are positive
+	id := make([]byte, 16)
+	rand.Read(id) //nolint:errcheck,gosec // crypto/rand.Read never returns an error
+	return model.NewSecret(signed(d.keys, "device", append(said, id...)))
+}
+
+// knownDevice gives the mark of a device that signed in to one of these
+// accounts before, or "".
+func (d *DB) knownDevice(cookie string, all []candidate) string {
+	said, ok := unsigned(d.keys, "device", cookie)
+	if !ok || len(said) != 24 {
+		return ""
+	}
+	for _, c := range all {
+		if bytes.Equal(said[:8], binary.BigEndian.AppendUint64(nil, uint64(c.account.ID))) { //nolint:gosec // ids are positive
+			return strconv.Quote(string(said[8:]))
+		}
+	}
+	return ""
+}
+
+func (d *DB) crowdBucket(login string) []byte { return d.keys.Blind("failure", "login", login) }
+
+func failures(ctx context.Context, q querier, bucket []byte) (f model.Failures, err error) {
+	err = q.QueryRowContext(ctx, `SELECT count, last_at FROM failure WHERE bucket = ?`, bucket).Scan(&f.Count, unix{&f.LastAt})
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.Failures{}, nil
+	}
+	return f, err
+}
+
+// enter begins an attempt and says how long it would have to wait. Attempts
+// that are under way count as failed until they are over; otherwise a
+// thousand at once would all be the first. The first bucket has the growing
+// pause, the second (a login over all networks) the even one.
+func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait time.Duration, err error) {
+	now := d.Now()
+	for i, b := range buckets {
+		f, err := failures(ctx, d.read, b)
+		if err != nil {
+			return nil, 0, err
+		}
+		if n := d.trying.count(b); n > 0 {
+			f = model.Failures{Count: f.Next(now).Count - 1 + n, LastAt: now}
+		}
+		if i == 0 {
+			wait = max(wait, f.Wait(now))
+		} else {
+			wait = max(wait, f.CrowdWait(now))
+		}
+	}
+	if wait > 0 {
+		return func() {}, wait, nil
+	}
+	d.trying.add(buckets, 1)
+	return func() { d.trying.add(buckets, -1) }, 0, nil
+}
+
+func (tx *Tx) countFailure(ctx context.Context, bucket []byte) error {
+	f, err := failures(ctx, tx, bucket)
+	if err != nil {
+		return err
+	}
+	f = f.Next(tx.Now)
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO failure (bucket, count, last_at) VALUES (?, ?, ?)
+		ON CONFLICT (bucket) DO UPDATE SET count = excluded.count, last_at = excluded.last_at`, bucket, f.Count, f.LastAt.Unix())
+	return err
+}
+
+func (tx *Tx) clearFailures(ctx context.Context, buckets ...[]byte) error {
+	for _, b := range buckets {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM failure WHERE bucket = ?`, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepLetters is how long the outbox remembers.
+const keepLetters = 90 * 24 * time.Hour
+
+// Tidy removes what is over and will not be asked for again. It is called now
+// and then, beside the work; nothing depends on it.
+func (d *DB) Tidy(ctx context.Context) error {
+	now := d.Now()
+	for _, q := range []struct {
+		query string
+		args  []any
+	}{
+		{`DELETE FROM session WHERE expires_at <= ?`, []any{now.Unix()}},
+		{`DELETE FROM sessions WHERE expiry < julianday('now')`, nil},
+		{`DELETE FROM failure WHERE last_at <= ?`, []any{now.Add(-48 * time.Hour).Unix()}},
+		{`DELETE FROM intake WHERE made_at <= ? AND done_at IS NOT NULL`, []any{now.Add(-48 * time.Hour).Unix()}},
+		{`DELETE FROM letter WHERE created_at <= ? AND state NOT IN ('waiting', 'retrying', 'sending')`, []any{now.Add(-keepLetters).Unix()}},
+	} {
+		if _, err := d.write.ExecContext(ctx, q.query, q.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempts counts the sign-ins under way, by bucket.
+type attempts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (a *attempts) count(bucket []byte) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.n[string(bucket)]
+}
+
+func (a *attempts) add(buckets [][]byte, by int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, b := range buckets {
+		k := string(b)
+		if a.n[k] += by; a.n[k] == 0 {
+			delete(a.n, k)
+		}
+	}
+}

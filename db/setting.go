@@ -1,0 +1,205 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"latchkey/db/model"
+)
+
+// settingTexts names the stored text of each setting. Adding one here is all
+// it takes to keep it.
+var settingTexts = []struct {
+	name string
+	get  func(model.Settings) string
+	set  func(*model.Settings, string)
+}{
+	text("association", func(s *model.Settings) *string { return &s.Association }),
+	text("base_url", func(s *model.Settings) *string { return &s.BaseURL }),
+	text("time_zone", func(s *model.Settings) *string { return &s.TimeZone }),
+	text("support_email", func(s *model.Settings) *string { return &s.SupportEmail }),
+	text("support_phone", func(s *model.Settings) *string { return &s.SupportPhone }),
+	text("colour", func(s *model.Settings) *string { return &s.Colour }),
+	text("mail_from", func(s *model.Settings) *string { return &s.MailFrom }),
+	text("reply_to", func(s *model.Settings) *string { return &s.ReplyTo }),
+	{"mail_server",
+		func(s model.Settings) string { return s.Mail.URL() },
+		func(s *model.Settings, v string) {
+			if m, err := model.ParseMailServer(v); err == nil {
+				s.Mail = m
+			}
+		}},
+	length("reset_lifetime", func(s *model.Settings) *time.Duration { return &s.Resets.Lifetime }),
+	length("resend_window", func(s *model.Settings) *time.Duration { return &s.Resets.ResendWindow }),
+	{"min_password_length",
+		func(s model.Settings) string { return strconv.Itoa(s.MinPasswordLength) },
+		func(s *model.Settings, v string) {
+			if n, err := strconv.Atoi(v); err == nil {
+				s.MinPasswordLength = n
+			}
+		}},
+	yesNo("roll_sign_in", func(s *model.Settings) *bool { return &s.RollSignIn }),
+	yesNo("households", func(s *model.Settings) *bool { return &s.Households }),
+	yesNo("unknown_letters", func(s *model.Settings) *bool { return &s.UnknownLetters }),
+	{"set_up_at",
+		func(s model.Settings) string {
+			if s.SetUpAt.IsZero() {
+				return ""
+			}
+			return strconv.FormatInt(s.SetUpAt.Unix(), 10)
+		},
+		func(s *model.Settings, v string) {
+			if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+				s.SetUpAt = time.Unix(n, 0).UTC()
+			}
+		}},
+}
+
+type settingText = struct {
+	name string
+	get  func(model.Settings) string
+	set  func(*model.Settings, string)
+}
+
+func text(name string, of func(*model.Settings) *string) settingText {
+	return settingText{name,
+		func(s model.Settings) string { return *of(&s) },
+		func(s *model.Settings, v string) { *of(s) = v }}
+}
+
+func length(name string, of func(*model.Settings) *time.Duration) settingText {
+	return settingText{name,
+		func(s model.Settings) string { return strconv.FormatInt(int64(*of(&s)/time.Second), 10) },
+		func(s *model.Settings, v string) {
+			if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+				*of(s) = time.Duration(n) * time.Second
+			}
+		}}
+}
+
+func yesNo(name string, of func(*model.Settings) *bool) settingText {
+	return settingText{name,
+		func(s model.Settings) string { return strconv.FormatBool(*of(&s)) },
+		func(s *model.Settings, v string) { *of(s) = v == "true" }}
+}
+
+const mailPassword = "mail_password"
+
+// Settings is what counts now: flags and environment beat what is stored.
+func (d *DB) Settings(ctx context.Context) (model.Settings, error) {
+	return d.settings(ctx, d.read)
+}
+
+func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
+	s := model.DefaultSettings()
+	rs, err := q.QueryContext(ctx, `SELECT name, value, sealed FROM setting`)
+	if err != nil {
+		return s, err
+	}
+	defer rs.Close() //nolint:errcheck // Err below tells
+	stored := map[string]string{}
+	var password []byte
+	for rs.Next() {
+		var name, value string
+		var sealed []byte
+		if err := rs.Scan(&name, &value, &sealed); err != nil {
+			return s, err
+		}
+		stored[name] = value
+		if name == mailPassword {
+			password = sealed
+		}
+	}
+	if err := rs.Err(); err != nil {
+		return s, err
+	}
+	if d.fixed.Local != "" {
+		s.BaseURL = d.fixed.Local
+	}
+	for _, t := range settingTexts {
+		if v, ok := stored[t.name]; ok {
+			t.set(&s, v)
+		}
+	}
+	if password != nil {
+		plain, err := d.keys.Open("setting", mailPassword, 0, password)
+		if err != nil {
+			return s, fmt.Errorf("the mail server's password: %w", err)
+		}
+		s.Mail.Password = model.NewSecret(string(plain))
+	}
+	if d.fixed.BaseURL != "" {
+		s.BaseURL, s.Fixed["base_url"] = d.fixed.BaseURL, true
+	}
+	if d.fixed.Mail != nil {
+		s.Mail, s.Fixed["mail_server"] = *d.fixed.Mail, true
+	}
+	if d.fixed.MailFrom != "" {
+		s.MailFrom, s.Fixed["mail_from"] = d.fixed.MailFrom, true
+	}
+	return s, nil
+}
+
+// ChangeSettings stores what an owner decided. What a flag decides stays as
+// it is stored. Changing the mail server's address or user without a new
+// password forgets the old one, so that nobody can have it sent to a server
+// of their own.
+func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Settings) error {
+	if err := actor.MayOwn(); err != nil {
+		return err
+	}
+	if err := s.Clean().Err(); err != nil {
+		return err
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		s.SetUpAt = tx.settings.SetUpAt
+		if s.Mail.Password.IsZero() && s.Mail.URL() == tx.settings.Mail.URL() {
+			s.Mail.Password = tx.settings.Mail.Password
+		}
+		changed, err := tx.storeSettings(ctx, s)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying')`, tx.Now.Unix()); err != nil {
+			return err
+		}
+		tx.posted = true
+		return tx.audit(ctx, actor, model.ActSettingsChanged, about{note: changed})
+	})
+}
+
+// storeSettings writes every setting that no flag decides, and gives the names
+// of those that differ now.
+func (tx *Tx) storeSettings(ctx context.Context, s model.Settings) (changed string, err error) {
+	for _, t := range settingTexts {
+		v := t.get(s)
+		if tx.settings.Fixed[t.name] {
+			continue
+		}
+		if v != t.get(tx.settings) {
+			changed += t.name + " "
+		}
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO setting (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, t.name, v); err != nil {
+			return "", err
+		}
+	}
+	if tx.settings.Fixed["mail_server"] {
+		return changed, nil
+	}
+	if s.Mail.Password.IsZero() {
+		_, err := tx.ExecContext(ctx, `DELETE FROM setting WHERE name = ?`, mailPassword)
+		return changed, err
+	}
+	sealed, err := tx.db.keys.Seal("setting", mailPassword, 0, []byte(s.Mail.Password.Reveal()))
+	if err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO setting (name, sealed) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed`, mailPassword, sealed)
+	return changed, err
+}
