@@ -510,7 +510,7 @@ func (d *DB) Staff(ctx context.Context, actor model.Actor) ([]model.Account, err
 	}
 	return rows(ctx, d.read, scanAccountRow, `
 		SELECT `+accountColumns+accountTables+`
-		WHERE a.id IN (SELECT id FROM account WHERE role <> 'member' UNION SELECT id FROM account WHERE pending_role <> '')
+		WHERE a.role <> 'member' OR a.pending_role <> ''
 		ORDER BY n.sort_key, a.id`)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -35,13 +36,15 @@ var errBusy = model.Unavailable("Very many people are signing in just now. Pleas
 // before, goes first, so a flood of guesses does not keep members out.
 type hashSlots struct {
 	mu     sync.Mutex
+	slots  int
 	free   int
 	first  []chan struct{}
 	others []chan struct{}
 }
 
 func newHashSlots() *hashSlots {
-	return &hashSlots{free: max(1, min(runtime.GOMAXPROCS(0)-1, 3))}
+	n := max(1, min(runtime.GOMAXPROCS(0)-1, 3))
+	return &hashSlots{slots: n, free: n}
 }
 
 // hash makes a password hash in the next free slot.
@@ -54,6 +57,9 @@ func (h *hashSlots) hashWith(ctx context.Context, known bool, password string, s
 		return model.PasswordHash{}, err
 	}
 	defer h.release()
+	// The library cannot use its 19 MiB again; left alone, the collector lets
+	// several of them pile up before it looks.
+	defer runtime.GC()
 	return model.HashPassword(password, salt, p), nil
 }
 
@@ -95,16 +101,25 @@ func (h *hashSlots) acquire(ctx context.Context, known bool) error {
 }
 
 func (h *hashSlots) release() {
+	if h.pass() {
+		go debug.FreeOSMemory() // the rush is over; a small machine wants its memory back
+	}
+}
+
+// pass gives the slot to the next in turn; idle says that nobody was waiting
+// and no hash is being made.
+func (h *hashSlots) pass() (idle bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, queue := range []*[]chan struct{}{&h.first, &h.others} {
 		if len(*queue) > 0 {
 			close((*queue)[0])
 			*queue = (*queue)[1:]
-			return
+			return false
 		}
 	}
 	h.free++
+	return h.free == h.slots
 }
 
 // storePassword sets an account's password. Its version grows, so every older

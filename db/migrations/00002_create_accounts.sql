@@ -17,8 +17,7 @@ CREATE TABLE account (
 ) STRICT;
 
 CREATE INDEX account_by_email ON account (email_key) WHERE email_key IS NOT NULL;
-CREATE INDEX account_in_office ON account (role, id) WHERE role <> 'member';
-CREATE INDEX account_waiting_for_role ON account (id) WHERE pending_role <> '';
+CREATE INDEX account_in_office ON account (member_id) WHERE role <> 'member' OR pending_role <> '';
 
 -- Addresses an account had before: "your password was changed" also goes to
 -- them for 30 days, so a thief who changed the address first is noticed.

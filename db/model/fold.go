@@ -15,24 +15,32 @@ var plainLetters = strings.NewReplacer(
 	"ħ", "h", "ŧ", "t", "ı", "i", "ŋ", "n", "ə", "e", "ɓ", "b", "ɗ", "d", "ƙ", "k",
 )
 
+// apostrophes are the signs that keyboards, phones and word processors write
+// for the one inside a name.
+const apostrophes = "'’‘‛ʼʻ`′"
+
 // Fold brings a text to the form in which it is compared and searched: no
-// case, no accents, in every script ("Łukasz" and "lukasz", "Straße" and
-// "strasse" are the same). SQLite's own folding knows ASCII only, so it is
-// done here and kept in columns of its own.
+// case, no accents, one apostrophe, in every script ("Łukasz" and "lukasz",
+// "Straße" and "strasse" are the same). SQLite's own folding knows ASCII only,
+// so it is done here and kept in columns of its own.
 func Fold(s string) string {
-	// A Caser keeps state, so each call has its own.
-	s = cases.Fold().String(norm.NFKD.String(s))
+	// NFKD would part the acute accent, a common apostrophe, into a space and
+	// an accent.
+	s = norm.NFKD.String(strings.ReplaceAll(s, "´", "'"))
+	// Lower case first, because x/text exchanges the cases of Cherokee instead
+	// of folding them. A Caser keeps state, so each call has its own.
+	s = cases.Fold().String(strings.ToLower(s))
 	s = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
+		switch {
+		case unicode.Is(unicode.Mn, r):
 			return -1
+		case strings.ContainsRune(apostrophes, r):
+			return '\''
 		}
 		return r
 	}, s)
 	return plainLetters.Replace(norm.NFC.String(s))
 }
-
-// apostrophes stand inside a name and are left out by many who type it.
-const apostrophes = "'’‘ʼ`´′"
 
 // words splits a folded text at everything that is no letter or digit.
 func words(folded string) []string {
@@ -41,14 +49,8 @@ func words(folded string) []string {
 	})
 }
 
-func withoutApostrophes(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(apostrophes, r) {
-			return -1
-		}
-		return r
-	}, s)
-}
+// withoutApostrophes leaves them out of a folded text, as many do who type it.
+func withoutApostrophes(folded string) string { return strings.ReplaceAll(folded, "'", "") }
 
 // Digits keeps the digits of a phone number or the like.
 func Digits(s string) string {
@@ -80,8 +82,9 @@ func (m Member) SearchText() string {
 		add(words(f)...)
 	}
 	add(strings.Join(words(Fold(m.MemberNo)), ""))
-	add(Digits(m.Phone))
-	add(words(m.Phone)...)
+	phone := Fold(m.Phone)
+	add(Digits(phone))
+	add(words(phone)...)
 	return strings.Join(out, " ")
 }
 

@@ -32,9 +32,11 @@ type Keyring struct {
 	keys []masterKey
 }
 
+// A ring is a field of other things, and fmt prints unexported fields without
+// asking Format: Secret keeps its text from it even there.
 type masterKey struct {
-	id    string
-	bytes []byte
+	id   string
+	text Secret // the bytes
 }
 
 // NewKeyring is a ring of one new random key.
@@ -42,11 +44,12 @@ func NewKeyring() Keyring {
 	key, id := make([]byte, masterKeyLen), make([]byte, 4)
 	rand.Read(key) //nolint:errcheck,gosec // crypto/rand.Read never returns an error
 	rand.Read(id)  //nolint:errcheck,gosec // as above
-	return Keyring{keys: []masterKey{{id: fmt.Sprintf("k%x", id), bytes: key}}}
+	return Keyring{keys: []masterKey{{fmt.Sprintf("k%x", id), NewSecret(string(key))}}}
 }
 
 // ParseKeyring reads the lines of a key file: an id, a space, 32 bytes in
-// base64. Empty lines and lines that begin with # say nothing.
+// base64. Empty lines and lines that begin with # say nothing. An id has no
+// dot, which ends it in front of a signature.
 func ParseKeyring(file []byte) (Keyring, error) {
 	var k Keyring
 	lines := bufio.NewScanner(bytes.NewReader(file))
@@ -57,13 +60,13 @@ func ParseKeyring(file []byte) (Keyring, error) {
 		}
 		id, coded, ok := strings.Cut(line, " ")
 		key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(coded))
-		if !ok || err != nil || len(key) != masterKeyLen || len(id) > 32 {
+		if !ok || err != nil || len(key) != masterKeyLen || len(id) > 32 || strings.Contains(id, ".") {
 			return Keyring{}, fmt.Errorf("line %d is not a key", n)
 		}
 		if _, err := k.find(id); err == nil {
 			return Keyring{}, fmt.Errorf("line %d repeats the key %s", n, strconv.Quote(id))
 		}
-		k.keys = append(k.keys, masterKey{id, key})
+		k.keys = append(k.keys, masterKey{id, NewSecret(string(key))})
 	}
 	if err := lines.Err(); err != nil {
 		return Keyring{}, err
@@ -80,7 +83,7 @@ func (k Keyring) File() []byte {
 	b.WriteString("# Latchkey's keys. Whoever has this file and the database can open every account.\n" +
 		"# Keep a copy apart from the database's backups. The first key is the current one.\n")
 	for _, key := range k.keys {
-		fmt.Fprintf(&b, "%s %s\n", key.id, base64.StdEncoding.EncodeToString(key.bytes))
+		fmt.Fprintf(&b, "%s %s\n", key.id, base64.StdEncoding.EncodeToString([]byte(key.text.Reveal())))
 	}
 	return b.Bytes()
 }
@@ -97,7 +100,7 @@ func (k Keyring) Derive(id, purpose string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hkdf.Key(sha256.New, master.bytes, nil, "latchkey/v1/"+purpose, 32)
+	return hkdf.Key(sha256.New, []byte(master.text.Reveal()), nil, "latchkey/v1/"+purpose, 32)
 }
 
 func (k Keyring) find(id string) (masterKey, error) {
@@ -181,7 +184,8 @@ func (k Keyring) Open(table, column string, row int64, box []byte) ([]byte, erro
 	if len(box) == 0 || len(box) < 1+int(box[0]) {
 		return nil, errSealed
 	}
-	id, rest := string(box[1:1+box[0]]), box[1+box[0]:]
+	end := 1 + int(box[0])
+	id, rest := string(box[1:end]), box[end:]
 	aead, err := k.sealer(id)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,265 @@
+package db_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"latchkey/db"
+	"latchkey/db/dbtest"
+	"latchkey/db/model"
+)
+
+func TestFaultsOfOpening(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, folder string) string // may give another folder
+		want  string
+	}{
+		"a file where the folder should be": {func(t *testing.T, folder string) string {
+			path := filepath.Join(folder, "secret.key")
+			return path
+		}, "cannot be made"},
+		"no key": {func(t *testing.T, folder string) string {
+			must(t, os.Remove(filepath.Join(folder, "secret.key")))
+			return folder
+		}, "is missing"},
+		"a key all can read": {func(t *testing.T, folder string) string {
+			must(t, os.Chmod(filepath.Join(folder, "secret.key"), 0o644)) //nolint:gosec // the point of the test
+			return folder
+		}, "chmod 600"},
+		"a damaged key": {func(t *testing.T, folder string) string {
+			must(t, os.WriteFile(filepath.Join(folder, "secret.key"), []byte("k1 nonsense\n"), 0o600))
+			return folder
+		}, "is damaged"},
+		"another portal's key": {func(t *testing.T, folder string) string {
+			must(t, os.WriteFile(filepath.Join(folder, "secret.key"), model.NewKeyring().File(), 0o600))
+			return folder
+		}, "belongs to another database"},
+		"a newer database": {func(t *testing.T, folder string) string {
+			raw, err := sql.Open("sqlite3", filepath.Join(folder, "latchkey.db"))
+			must(t, err)
+			_, err = raw.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`)
+			must(t, err)
+			must(t, raw.Close())
+			return folder
+		}, "newer Latchkey"},
+		"something else called latchkey.db": {func(t *testing.T, folder string) string {
+			for _, f := range []string{"latchkey.db", "latchkey.db-wal", "latchkey.db-shm"} {
+				_ = os.Remove(filepath.Join(folder, f))
+			}
+			must(t, os.WriteFile(filepath.Join(folder, "latchkey.db"), bytes.Repeat([]byte("not a database "), 1000), 0o600))
+			return folder
+		}, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			d, err := db.Open(t.Context(), folder, db.Fixed{})
+			must(t, err)
+			must(t, d.Close())
+			d, err = db.Open(t.Context(), c.spoil(t, folder), db.Fixed{})
+			if err == nil {
+				_ = d.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("says %q, want one sentence with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFolderIsServedOnce(t *testing.T) {
+	folder := t.TempDir()
+	unlock, err := db.LockFolder(folder)
+	must(t, err)
+	if _, err := db.LockFolder(folder); err == nil || !strings.Contains(err.Error(), "already being served") {
+		t.Errorf("a second one: %v", err)
+	}
+	unlock()
+	unlock, err = db.LockFolder(folder)
+	must(t, err)
+	unlock()
+}
+
+func TestFilesAreForTheirOwnerAlone(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new")
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
+	dbtest.Member(t, d, "Mia Brandt", "")
+	entries, err := os.ReadDir(folder)
+	must(t, err)
+	for _, e := range entries {
+		info, err := e.Info()
+		must(t, err)
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is %s", e.Name(), info.Mode())
+		}
+	}
+}
+
+func TestMigrationsGoDownAndUpAgain(t *testing.T) {
+	raw, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "x.db")+"?_foreign_keys=1")
+	must(t, err)
+	defer raw.Close() //nolint:errcheck // a test's
+	steps, err := goose.NewProvider(goose.DialectSQLite3, raw, db.Migrations())
+	must(t, err)
+	schema := func() (text string) {
+		rows, err := raw.Query(`SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite_%' ORDER BY 1`)
+		must(t, err)
+		defer rows.Close() //nolint:errcheck // a test's
+		for rows.Next() {
+			var line string
+			must(t, rows.Scan(&line))
+			text += line + "\n"
+		}
+		must(t, rows.Err())
+		return text
+	}
+	_, err = steps.Up(t.Context())
+	must(t, err)
+	first := schema()
+	_, err = steps.DownTo(t.Context(), 0)
+	must(t, err)
+	if left := schema(); left != "" {
+		t.Errorf("left behind:\n%s", left)
+	}
+	_, err = steps.Up(t.Context())
+	must(t, err)
+	if schema() != first {
+		t.Error("another schema the second time")
+	}
+}
+
+func TestAuditLinesRefuseToChange(t *testing.T) {
+	folder := t.TempDir()
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
+	dbtest.Member(t, d, "Mia Brandt", "")
+	raw, err := sql.Open("sqlite3", filepath.Join(folder, "latchkey.db"))
+	must(t, err)
+	defer raw.Close() //nolint:errcheck // a test's
+	for _, q := range []string{`UPDATE audit SET act = 'nothing'`, `DELETE FROM audit`} {
+		if _, err := raw.Exec(q); err == nil {
+			t.Errorf("%s went through", q)
+		}
+	}
+}
+
+// Whoever steals the folder without the key finds no way in: no link, no
+// session, no password, no hash that could be tried against a list.
+func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
+	folder := t.TempDir()
+	mail := model.MailServer{Host: "127.0.0.1", Port: 2525}
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &mail})
+	owner := dbtest.Owner(t, d)
+	id := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	sendReset(t, d, owner, id)
+	record(t, d, owner, id)
+	token := dbtest.Token(t, d, id).Reveal()
+	dbtest.Deliver(t, d)
+	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password, Network: "192.0.2.0/24"})
+	must(t, err)
+	_, _ = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "a wrong one typed by hand"})
+	s, err := d.Settings(t.Context())
+	must(t, err)
+	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2526, User: "club", Password: model.NewSecret("smtp secret word")}
+	must(t, d.Close())
+	d, _ = dbtest.OpenIn(t, folder, db.Fixed{})
+	must(t, d.ChangeSettings(t.Context(), owner, s))
+	if got, err := d.Settings(t.Context()); err != nil || got.Mail.Password.Reveal() != "smtp secret word" {
+		t.Fatalf("the mail password does not come back: %v", err)
+	}
+
+	raw, err := base32.StdEncoding.DecodeString(strings.ToUpper(token))
+	must(t, err)
+	tag := raw[8:]
+	hash := model.HashPassword(dbtest.Password, saltOf(t, folder, "mia@example.org"), model.DefaultHashParams).Encode()
+	sum := hash[bytes.LastIndexByte(hash, '$')+1:]
+	sumRaw, err := base64.RawStdEncoding.DecodeString(string(sum))
+	must(t, err)
+	secrets := map[string][]byte{
+		"token": []byte(token), "tag": tag, "tag in hex": []byte(hex.EncodeToString(tag)),
+		"password": []byte(dbtest.Password), "mistyped password": []byte("a wrong one typed by hand"),
+		"hash": sum, "hash bytes": sumRaw, "smtp password": []byte("smtp secret word"),
+		"device mark": []byte(in.Known.Reveal()),
+	}
+	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || e.Name() == "secret.key" {
+			return err
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // the test's own folder
+		must(t, err)
+		for name, secret := range secrets {
+			if bytes.Contains(content, secret) {
+				t.Errorf("%s holds the %s", e.Name(), name)
+			}
+		}
+		return nil
+	})
+	must(t, err)
+}
+
+func saltOf(t *testing.T, folder, email string) (salt []byte) {
+	t.Helper()
+	raw, err := sql.Open("sqlite3", filepath.Join(folder, "latchkey.db"))
+	must(t, err)
+	defer raw.Close() //nolint:errcheck // a test's
+	must(t, raw.QueryRowContext(context.Background(), `SELECT salt FROM account WHERE email = ?`, email).Scan(&salt))
+	return salt
+}
+
+// Every query that a page waits for uses an index.
+func TestNoPageWaitsForATableScan(t *testing.T) {
+	folder := t.TempDir()
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
+	dbtest.Member(t, d, "Mia Brandt", "")
+	raw, err := sql.Open("sqlite3", filepath.Join(folder, "latchkey.db"))
+	must(t, err)
+	defer raw.Close() //nolint:errcheck // a test's
+	for _, q := range []string{
+		`SELECT * FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE (m.sort_key, m.id) > ('a', 1) ORDER BY m.sort_key, m.id LIMIT 26`,
+		`SELECT * FROM account a JOIN member n ON n.id = a.member_id WHERE a.email_key = 'x'`,
+		`SELECT * FROM account a JOIN member n ON n.id = a.member_id WHERE n.member_no_key = 'x'`,
+		`SELECT * FROM account a JOIN member n ON n.id = a.member_id WHERE a.role <> 'member' OR a.pending_role <> ''`,
+		`SELECT * FROM reset r WHERE r.account_id = 1 ORDER BY r.id DESC LIMIT 1`,
+		`SELECT * FROM reset r WHERE r.account_id = 1 AND r.ended_at IS NULL`,
+		`SELECT * FROM reset r WHERE r.selector = x'00'`,
+		`SELECT * FROM letter_subject s JOIN letter l ON l.id = s.letter_id WHERE s.reset_id = 1 AND l.kind <> 'password_changed' ORDER BY s.letter_id DESC LIMIT 1`,
+		`SELECT * FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= 1 ORDER BY l.priority, l.due_at, l.id LIMIT 1`,
+		`UPDATE letter SET due_at = 1 WHERE state IN ('waiting', 'retrying') AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = 1)`,
+		`SELECT id FROM intake WHERE done_at IS NULL ORDER BY id LIMIT 1`,
+		`SELECT * FROM audit a LEFT JOIN audit_detail n ON n.audit_id = a.id WHERE a.member_id = 1 AND a.id < 9 ORDER BY a.id DESC LIMIT 51`,
+		`SELECT * FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = 1`,
+		`SELECT * FROM session s WHERE s.account_id = 1 ORDER BY s.last_seen_at DESC`,
+		`SELECT count(*) FROM letter WHERE to_key = 'x' AND kind = 'y' AND created_at > 1`,
+		`SELECT count(*) FROM intake WHERE outcome = 'x' AND made_at > 1`,
+	} {
+		rows, err := raw.Query(`EXPLAIN QUERY PLAN ` + q)
+		must(t, err)
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			must(t, rows.Scan(&id, &parent, &unused, &detail))
+			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "USING") && !strings.Contains(detail, "SUBQUERY") && !strings.Contains(detail, "CONSTANT") {
+				t.Errorf("%s\n\t%s", q, detail)
+			}
+		}
+		must(t, rows.Err())
+		must(t, rows.Close())
+	}
+}
