@@ -1,0 +1,280 @@
+package views
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"latchkey/db/model"
+)
+
+//go:embed letters
+var letterFiles embed.FS
+
+// Composed is a letter as it is read. HTML and Text say the same.
+type Composed struct {
+	Subject, HTML, Text string
+}
+
+// OriginalTemplate is the text that a kind of letter has until an owner
+// writes another one.
+func OriginalTemplate(k model.LetterKind) (model.Template, error) {
+	text, html := letterFile(string(k)+".txt"), letterFile(string(k)+".html")
+	head, body, ok := strings.Cut(text, "\n\n")
+	subject, named := strings.CutPrefix(head, "Subject: ")
+	if !ok || !named {
+		return model.Template{}, fmt.Errorf("there is no letter of the kind %q", k)
+	}
+	return model.Template{Subject: subject, Text: body, HTML: html}, nil
+}
+
+// letterFile is a file of the folder letters, "" if there is none.
+func letterFile(name string) string {
+	b, err := letterFiles.ReadFile("letters/" + name)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+var letterFrame = sync.OnceValues(func() (text, html string) { return letterFile("shell.txt"), letterFile("shell.html") })
+
+// ComposeLetter writes a letter. It depends on nothing but its contents, so
+// the same letter reads the same at each attempt.
+func ComposeLetter(c model.LetterContents) (Composed, error) {
+	t, err := OriginalTemplate(c.Kind)
+	if err != nil {
+		return Composed{}, err
+	}
+	return composeLetter(t, c)
+}
+
+func composeLetter(t model.Template, c model.LetterContents) (Composed, error) {
+	if c.Kind.CarriesLink() && len(c.Links) == 0 {
+		return Composed{}, fmt.Errorf("a letter of the kind %q has no link", c.Kind)
+	}
+	v := letterValues(c)
+	inside, err := t.Fill(v)
+	if err != nil {
+		return Composed{}, fmt.Errorf("letter of the kind %q: %w", c.Kind, err)
+	}
+	frameText, frameHTML := letterFrame()
+	inside.Text = strings.TrimSpace(inside.Text)
+	return Composed{
+		Subject: inside.Subject,
+		Text:    wrap(fillFrame(frameText, v, map[string]string{"body": inside.Text}, func(s string) string { return s })),
+		HTML: fillFrame(frameHTML, v, map[string]string{
+			"body":      styled(inside.HTML),
+			"subject":   model.EscapeHTML(inside.Subject),
+			"preheader": model.EscapeHTML(preheader(inside.Text)),
+		}, model.EscapeHTML),
+	}, nil
+}
+
+// fillFrame puts values into the frame around a letter, which is ours and
+// needs no checking, in one pass, so that nothing in a value is read again.
+func fillFrame(frame string, v model.Values, ready map[string]string, escape func(string) string) string {
+	var pairs []string
+	for name, value := range v.One {
+		pairs = append(pairs, "{{"+name+"}}", escape(model.OneLine(value)))
+	}
+	for name, value := range ready {
+		pairs = append(pairs, "{{"+name+"}}", value)
+	}
+	return strings.NewReplacer(pairs...).Replace(frame)
+}
+
+// letterValues is everything that a letter can say, by placeholder.
+func letterValues(c model.LetterContents) model.Values {
+	v := model.Values{One: map[string]string{
+		"association":   orElse(c.Association, c.Portal),
+		"portal":        c.Portal,
+		"base_url":      c.BaseURL,
+		"from":          c.From,
+		"support":       support(c),
+		"support_email": orElse(c.SupportEmail, "the office"),
+		"name":          orElse(c.Name, "there"),
+		"email":         c.To,
+		"requested_by":  requestedBy(c),
+		"new_email":     c.NewEmail,
+		"changed":       letterMoment(c.ChangedAt, c.TimeZone),
+		"how":           how(c),
+	}}
+	for _, l := range c.Links {
+		v.People = append(v.People, map[string]string{
+			"name": orElse(l.Name, "You"), "link": l.URL.Reveal(),
+			"expires": letterMoment(l.Expires, c.TimeZone), "lasts": lasts(l.Expires.Sub(c.CreatedAt)),
+		})
+	}
+	if c.Kind != model.LetterResetSeveral && len(c.Links) > 0 {
+		for name, value := range v.People[0] {
+			if name != "name" {
+				v.One[name] = value
+			}
+		}
+	}
+	return v
+}
+
+// support says how to reach the office, as the end of a sentence that begins
+// with "Please".
+func support(c model.LetterContents) string {
+	switch {
+	case c.SupportPhone != "" && c.SupportEmail != "":
+		return "ring the office on " + c.SupportPhone + " or write to " + c.SupportEmail
+	case c.SupportPhone != "":
+		return "ring the office on " + c.SupportPhone
+	case c.SupportEmail != "":
+		return "write to the office at " + c.SupportEmail
+	}
+	return "ask the office"
+}
+
+// requestedBy names who caused the letter, as the end of a sentence that ends
+// with "by". When it was asked for on the page for everybody, it may have
+// been anybody.
+func requestedBy(c model.LetterContents) string {
+	switch {
+	case strings.HasSuffix(c.RequestedBy, "office"):
+		return c.RequestedBy
+	case c.RequestedBy != "":
+		return c.RequestedBy + " at the office"
+	case c.AskedKind == model.ByMember:
+		return "you, or somebody who typed your address"
+	case c.AskedKind == model.ByShell:
+		return "whoever runs this portal"
+	}
+	return "the office"
+}
+
+// how tells the story of a changed password: who asked for the link and who
+// could have used it (product.md §2.5).
+func how(c model.LetterContents) string {
+	if c.RequestedBy == "" && c.AskedKind == model.ByPerson {
+		return "It was changed on the account page, by somebody who knew the old one."
+	}
+	said := "The link for it was asked for by " + requestedBy(c) + ". "
+	if len(c.SeenBy) == 0 {
+		return said + "Nobody at the office had the link on screen."
+	}
+	return said + "At the office, " + and(c.SeenBy) + " had the link on screen."
+}
+
+func and(all []string) string {
+	if n := len(all); n > 1 {
+		return strings.Join(all[:n-1], ", ") + " and " + all[n-1]
+	}
+	return all[0]
+}
+
+// letterMoment is a moment in words and by the clock. A letter is read
+// anywhere and at any time, so the zone is named and nothing is "tomorrow".
+func letterMoment(t time.Time, loc *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	if loc == nil {
+		loc = time.UTC
+	}
+	local := t.In(loc)
+	zone, _ := local.Zone()
+	if i := strings.LastIndexByte(loc.String(), '/'); i >= 0 && !strings.HasPrefix(loc.String(), "Etc/") {
+		zone = strings.ReplaceAll(loc.String()[i+1:], "_", " ") + " time"
+	}
+	return local.Format("Monday 2 January at 15:04") + ", " + zone
+}
+
+// lasts is a length of time in words. It is measured from when the letter was
+// asked for, so it is exact for a new link and "about" for one sent again.
+func lasts(d time.Duration) string {
+	unit, name := time.Minute, "minute"
+	switch {
+	case d >= 48*time.Hour:
+		unit, name = 24*time.Hour, "day"
+	case d >= 2*time.Hour:
+		unit, name = time.Hour, "hour"
+	}
+	words := count(max(int(d.Round(unit)/unit), 1), name)
+	if d%unit != 0 {
+		return "about " + words
+	}
+	return words
+}
+
+const textWidth = 72
+
+// wrap breaks lines at spaces, as mail has been written since there is mail
+// (RFC 3676 §4.2 advises 72 columns). A link is never broken.
+func wrap(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		width := 0
+		for word := range strings.FieldsSeq(line) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case width == 0:
+			case width+1+n > textWidth:
+				b.WriteByte('\n')
+				width = 0
+			default:
+				b.WriteByte(' ')
+				width++
+			}
+			b.WriteString(word)
+			width += n
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// preheader is what a mailbox shows beside the subject: the first thing the
+// letter says after its greeting.
+func preheader(text string) string {
+	for i, paragraph := range strings.Split(text, "\n\n") {
+		if i > 0 && !strings.Contains(paragraph, "://") {
+			return strings.Join(strings.Fields(paragraph), " ")
+		}
+	}
+	return ""
+}
+
+// Many mail programs take no style sheet, so each tag carries its style. The
+// colours are those of app.css; a letter cannot fetch that.
+const (
+	sans      = `system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif`
+	linkStyle = `style="color:#73540a;text-decoration:underline;word-break:break-all"`
+)
+
+var letterStyles = strings.NewReplacer(
+	"<h1>", `<h1 class="ink" style="margin:0 0 20px;font:normal 28px/1.25 Georgia,'Times New Roman',serif;color:#1c2733">`,
+	"<p>", `<p class="ink" style="margin:0 0 18px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<ul>", `<ul class="ink" style="margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<ol>", `<ol class="ink" style="margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<small>", `<small class="soft" style="font-size:14px;line-height:1.55;color:#545d67">`,
+	"<a href=", `<a class="link" `+linkStyle+` href=`,
+)
+
+var letterButton = regexp.MustCompile(`(?s)<a class="button" href="([^"]*)">(.*?)</a>`)
+
+// styled dresses the tags of a filled template. A button is a table cell with
+// a padded link in it: Outlook pads the cell, everybody else the link, and
+// either way the whole of it can be pressed or is at least seen.
+func styled(html string) string {
+	const cell = `<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:8px 0 22px"><tr>` +
+		`<td class="brass" bgcolor="#d6a840" style="background-color:#d6a840;border-bottom:2px solid #8d6814;border-radius:5px;mso-padding-alt:14px 28px">` +
+		`<a class="button" href="$1" style="display:inline-block;padding:14px 28px;font:bold 17px/1.3 ` + sans + `;color:#1c2733;text-decoration:none;border-radius:5px">$2</a>` +
+		`</td></tr></table>`
+	return letterButton.ReplaceAllString(letterStyles.Replace(html), cell)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
