@@ -1,0 +1,198 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"latchkey/db/model"
+	"latchkey/views"
+)
+
+func (p *portal) showAccount(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	return p.render(w, r, http.StatusOK, views.AccountPage(p.page(r), visitOf(r).account))
+}
+
+func (p *portal) showPassword(w http.ResponseWriter, r *http.Request) error {
+	return p.renderPassword(w, r, http.StatusOK, views.Form{})
+}
+
+func (p *portal) renderPassword(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
+	v := visitOf(r)
+	return p.render(w, r, status, views.PasswordPage(p.page(r), f, v.account.Login(false), v.settings.PasswordLength(v.account.GuardRole())))
+}
+
+func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {
+	v, form := visitOf(r), r.PostForm
+	in, err := p.DB.ChangePassword(r.Context(), v.by(), model.PasswordChange{
+		SessionID: v.session.ID, Known: readCookie(r, deviceCookie),
+		Current: form.Get("current_password"), Password: form.Get("password"), Confirm: form.Get("password_confirm"),
+	})
+	switch model.KindOf(err) {
+	case model.KindInvalid:
+		fields, sentence, _ := fieldsOf(err)
+		return p.renderPassword(w, r, http.StatusUnprocessableEntity, views.Form{Errors: fields, Sentence: sentence})
+	case model.KindLimited, model.KindUnavailable:
+		status, sentence := statusOf(err)
+		retryAfter(w.Header(), err)
+		return p.renderPassword(w, r, status, views.Form{Sentence: withWait(err, sentence)})
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.begin(w, r, in); err != nil {
+		return err
+	}
+	tell(w, v, noticePasswordChanged, "")
+	return redirect(w, "/account")
+}
+
+func (p *portal) showMemberSettings(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	return p.renderMemberSettings(w, r, http.StatusOK, id, views.AccountForm{})
+}
+
+// renderMemberSettings shows the Settings tab, or the parts of it that an act
+// changed.
+func (p *portal) renderMemberSettings(w http.ResponseWriter, r *http.Request, status int, id int64, f views.AccountForm) error {
+	record, err := p.DB.AccountRecord(r.Context(), visitOf(r).by(), id)
+	if err != nil {
+		return err
+	}
+	page := p.page(r)
+	return p.renderEither(w, r, status, views.MemberSettingsPage(page, record, f), views.MemberSettingsPart(page, record, f))
+}
+
+func (p *portal) createUser(w http.ResponseWriter, r *http.Request) error {
+	return p.actWithEmail(w, r, p.DB.CreateUser, "", false)
+}
+
+func (p *portal) changeEmail(w http.ResponseWriter, r *http.Request) error {
+	return p.actWithEmail(w, r, p.DB.ChangeEmail, noticeEmailChanged, true)
+}
+
+// actWithEmail is an act on an account that a form with an email asks for.
+// Refused, the form comes back with what was typed.
+func (p *portal) actWithEmail(w http.ResponseWriter, r *http.Request,
+	act func(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error, n notice, changing bool) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	email := r.PostForm.Get("email")
+	err = act(r.Context(), visitOf(r).by(), id, email, r.PostForm.Get("share") != "")
+	taken, isTaken := errors.AsType[*model.EmailTakenError](err)
+	fields, sentence, isInvalid := fieldsOf(err)
+	if isTaken || isInvalid {
+		return p.renderMemberSettings(w, r, http.StatusUnprocessableEntity, id, views.AccountForm{
+			Form:  views.Form{Values: map[string]string{"email": email}, Errors: fields, Sentence: sentence},
+			Taken: taken, Changing: changing,
+		})
+	}
+	return p.acted(w, r, id, err, n)
+}
+
+// act is an act on an account that one button asks for.
+func (p *portal) act(w http.ResponseWriter, r *http.Request,
+	do func(ctx context.Context, actor model.Actor, memberID int64) error, n notice) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	return p.acted(w, r, id, do(r.Context(), visitOf(r).by(), id), n)
+}
+
+// acted goes back to the Settings tab after an act. What was refused is said
+// there too: the person is on the telephone and needs the page, not an error.
+func (p *portal) acted(w http.ResponseWriter, r *http.Request, id int64, err error, n notice) error {
+	v := visitOf(r)
+	if wantsPart(r) {
+		if err != nil {
+			return err
+		}
+		return p.renderMemberSettings(w, r, http.StatusOK, id, views.AccountForm{})
+	}
+	switch model.KindOf(err) {
+	case model.KindInvalid, model.KindConflict, model.KindForbidden:
+		status, sentence := statusOf(err)
+		p.logFailure(r, v, status, err)
+		v.notice = sentence
+		return p.renderMemberSettings(w, r, status, id, views.AccountForm{})
+	}
+	if err != nil {
+		return err
+	}
+	if n != "" {
+		tell(w, v, n, "")
+	}
+	return redirect(w, memberPath(id)+"/settings")
+}
+
+func (p *portal) sendReset(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.SendPasswordReset, "")
+}
+
+func (p *portal) cancelReset(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.CancelReset, noticeCancelled)
+}
+
+func (p *portal) disable(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.Disable, noticeDisabled)
+}
+
+func (p *portal) enable(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.Enable, noticeEnabled)
+}
+
+func (p *portal) deleteAccount(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.DeleteAccount, noticeDeleted)
+}
+
+func (p *portal) endSessions(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.DB.EndSessions, noticeSessionsEnded)
+}
+
+func (p *portal) setRole(w http.ResponseWriter, r *http.Request) error {
+	role := model.Role(r.PostForm.Get("role"))
+	return p.act(w, r, func(ctx context.Context, actor model.Actor, id int64) error {
+		return p.DB.SetRole(ctx, actor, id, role)
+	}, noticeRole)
+}
+
+// showLetter answers the poll of the letter's state. It never carries the
+// link, so it may come every two seconds.
+func (p *portal) showLetter(w http.ResponseWriter, r *http.Request) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	status, err := p.DB.LetterStatus(r.Context(), visitOf(r).by(), id)
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.LetterPart(p.page(r), id, &status))
+}
+
+// copiedReset is told by the browser that somebody copied the link.
+func (p *portal) copiedReset(w http.ResponseWriter, r *http.Request) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	reset, err := strconv.ParseInt(r.PostForm.Get("reset"), 10, 64)
+	if err != nil {
+		return errForm
+	}
+	if err := p.DB.CopiedReset(r.Context(), visitOf(r).by(), id, reset); err != nil {
+		return err
+	}
+	noStore(w.Header())
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

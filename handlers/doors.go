@@ -1,0 +1,207 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/alexedwards/scs/v2"
+
+	"latchkey/db/model"
+)
+
+// door says who may come in to a route. The acts behind it check the role
+// once more: the door is for the page, the act for the rule.
+type door int
+
+const (
+	open     door = iota + 1 // anybody, and nobody is looked up: static files, health
+	public                   // anybody
+	signedIn                 // whoever has a session
+	viewer                   // that role or one above it, and so on
+	staff
+	owner
+)
+
+// roles that a door asks for.
+var roles = map[door]model.Role{viewer: model.RoleViewer, staff: model.RoleStaff, owner: model.RoleOwner}
+
+// lacking is what somebody reads before a door that their role does not open.
+var lacking = map[door]string{
+	viewer: "This page is for the office.",
+	staff:  "Your role lets you look, not change. Ask a member of staff or an owner.",
+	owner:  "Only an owner may open this.",
+}
+
+// admit lets a request through its route's door, or says why not.
+func (p *portal) admit(rt route, w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	if rt.door != open && rt.door != public && v.actor == nil {
+		return p.askToSignIn(w, r)
+	}
+	if role, ok := roles[rt.door]; ok && !v.actor.Role.AtLeast(role) {
+		return model.Forbidden(lacking[rt.door])
+	}
+	if r.Method == http.MethodPost {
+		if err := parseForm(r); err != nil {
+			return err
+		}
+	}
+	return rt.handler(w, r)
+}
+
+// sessionKey is the one thing in a browser's session: the id of its row. The
+// library keeps sessions in the database as they are, so a secret in there
+// would be in every backup.
+const sessionKey = "session"
+
+// newSessions reads and writes the session cookie. There is no IdleTimeout: it
+// would write on every request. The idle clock is ours (model.SessionIdle).
+func newSessions(store scs.Store, secure bool) *scs.SessionManager {
+	s := scs.New()
+	s.Store = store
+	s.Lifetime = model.SessionLifetime
+	s.HashTokenInStore = true
+	s.Cookie.Name = cookieName("latchkey", secure)
+	s.Cookie.Secure = secure
+	s.Cookie.HttpOnly = true
+	s.Cookie.SameSite = http.SameSiteLaxMode
+	s.Cookie.Persist = false // RememberMe keeps those who asked for it
+	return s
+}
+
+func (p *portal) sessions(v *visit) *scs.SessionManager {
+	if v.settings.Secure() {
+		return p.secure
+	}
+	return p.plain
+}
+
+// recognise finds out who asks. A cookie without a session behind it is like
+// none at all.
+//
+// The library's own middleware is not used: it writes the session while the
+// answer is on its way, when a failure can no longer become an error page.
+func (p *portal) recognise(r *http.Request, v *visit) (context.Context, error) {
+	sessions, ctx := p.sessions(v), r.Context()
+	var cookie string
+	if c, err := r.Cookie(sessions.Cookie.Name); err == nil {
+		cookie = c.Value
+	}
+	ctx, err := sessions.Load(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	id := sessions.GetInt64(ctx, sessionKey)
+	if id == 0 {
+		return ctx, nil
+	}
+	session, account, err := p.DB.Session(ctx, id)
+	if model.KindOf(err) == model.KindNotFound {
+		return ctx, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.session, v.account = session, account
+	v.actor = &model.Actor{
+		Kind: model.ByPerson, AccountID: account.ID, MemberID: account.MemberID,
+		Name: account.Name, Role: account.Role, Network: v.network,
+	}
+	if session.Tick(p.DB.Now()) {
+		v.after = append(v.after, func(ctx context.Context) error { return p.DB.TouchSession(ctx, session.ID) })
+	}
+	return ctx, nil
+}
+
+// begin makes the browser's session that of a new row, under a new cookie
+// value: whoever knew the old one must not be signed in with it (OWASP ASVS
+// 5.0, 7.2.4).
+func (p *portal) begin(w http.ResponseWriter, r *http.Request, in model.SignedIn) error {
+	v, ctx := visitOf(r), r.Context()
+	sessions := p.sessions(v)
+	if err := sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	sessions.Put(ctx, sessionKey, in.Session.ID)
+	sessions.RememberMe(ctx, in.Session.Kept)
+	cookie, expires, err := sessions.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	sessions.WriteSessionCookie(ctx, w, cookie, expires)
+	p.knowDevice(w, v, in.Known)
+	return nil
+}
+
+// forget takes the session from the browser.
+func (p *portal) forget(w http.ResponseWriter, r *http.Request) error {
+	ctx, sessions := r.Context(), p.sessions(visitOf(r))
+	if err := sessions.Destroy(ctx); err != nil {
+		return err
+	}
+	sessions.WriteSessionCookie(ctx, w, "", sessionOver)
+	return nil
+}
+
+// askToSignIn sends a stranger to the sign-in page, and from there back to
+// where they were. A part of a page must not be swapped for the sign-in page,
+// so htmx is told to leave the page as a whole.
+func (p *portal) askToSignIn(w http.ResponseWriter, r *http.Request) error {
+	to := "/sign-in"
+	if next := returnTo(r); next != "" {
+		to += "?next=" + url.QueryEscape(next)
+	}
+	if wantsPart(r) {
+		w.Header().Set("Hx-Redirect", to)
+		noStore(w.Header())
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusForbidden)
+		return nil
+	}
+	return redirect(w, to)
+}
+
+// returnTo is the page somebody was on. What they posted is lost; the page
+// they posted it from is the best place to begin again.
+func returnTo(r *http.Request) string {
+	was := r.URL.RequestURI()
+	if wantsPart(r) {
+		was = sameHost(r, r.Header.Get("Hx-Current-Url"))
+	} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		was = sameHost(r, r.Header.Get("Referer"))
+	}
+	return localPath(was)
+}
+
+func sameHost(r *http.Request, address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host != r.Host {
+		return ""
+	}
+	return u.RequestURI()
+}
+
+// nextLimit keeps a next that comes back in the address within what servers
+// and proxies take.
+const nextLimit = 1000
+
+// localPath gives back a path of this portal, or "" for anything that a
+// browser might take for another place: //evil.example, /\evil.example,
+// https:evil.example, and what becomes one of these once a browser has
+// dropped tabs and line breaks from it (WHATWG URL, §4.4).
+func localPath(next string) string {
+	if len(next) > nextLimit || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
+		return ""
+	}
+	if strings.ContainsFunc(next, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' || c == 0xfffd }) {
+		return ""
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return ""
+	}
+	u.Fragment = ""
+	return u.String()
+}

@@ -1,0 +1,148 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"latchkey/db/model"
+	"latchkey/views"
+)
+
+// office is where the staff begin.
+func (p *portal) office(w http.ResponseWriter, _ *http.Request) error {
+	return redirect(w, "/admin/members")
+}
+
+func (p *portal) listMembers(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	asked := r.URL.Query()
+	q := model.MemberQuery{
+		Text: cut(asked.Get("q")), Filter: model.MemberFilter(asked.Get("filter")),
+		After: asked.Get("after"), Before: asked.Get("before"),
+	}
+	found, err := p.DB.Members(r.Context(), visitOf(r).by(), q)
+	if err != nil {
+		return err
+	}
+	page := p.page(r)
+	return p.renderEither(w, r, http.StatusOK, views.MembersPage(page, found, q), views.MembersResult(page, found, q))
+}
+
+// searchLimit is more than anybody types to find somebody. A longer text only
+// has the database look for hundreds of words.
+const searchLimit = 200
+
+func cut(s string) string {
+	if n := []rune(s); len(n) > searchLimit {
+		return string(n[:searchLimit])
+	}
+	return s
+}
+
+// memberID reads the id in the path. What is no id is nobody's.
+func memberID(r *http.Request) (int64, error) {
+	text := r.PathValue("id")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != text {
+		return 0, errNoPage
+	}
+	return id, nil
+}
+
+func memberPath(id int64) string { return "/admin/members/" + strconv.FormatInt(id, 10) }
+
+func (p *portal) showMember(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	m, a, err := p.DB.Member(r.Context(), visitOf(r).by(), id)
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.MemberPage(p.page(r), views.MemberProps{Member: m, Account: a}))
+}
+
+func (p *portal) showMemberActivity(w http.ResponseWriter, r *http.Request) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else begins at the newest
+	a, err := p.DB.Activity(r.Context(), visitOf(r).by(), id, before)
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.MemberActivityPage(p.page(r), a))
+}
+
+func (p *portal) newMember(w http.ResponseWriter, r *http.Request) error {
+	return p.render(w, r, http.StatusOK, views.MemberNewPage(p.page(r), views.Form{}))
+}
+
+func (p *portal) addMember(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	id, err := p.DB.AddMember(r.Context(), v.by(), typedMember(r.PostForm))
+	if fields, sentence, ok := fieldsOf(err); ok {
+		f := views.Form{Values: typed(r.PostForm), Errors: fields, Sentence: sentence}
+		return p.render(w, r, http.StatusUnprocessableEntity, views.MemberNewPage(p.page(r), f))
+	}
+	if err != nil {
+		return err
+	}
+	tell(w, v, noticeMemberAdded, "")
+	return redirect(w, memberPath(id))
+}
+
+func (p *portal) changeMember(w http.ResponseWriter, r *http.Request) error {
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	v, m := visitOf(r), typedMember(r.PostForm)
+	m.ID = id
+	m.Version, _ = strconv.ParseInt(r.PostForm.Get("version"), 10, 64) // no version is an old one
+	err = p.DB.ChangeMember(r.Context(), v.by(), m)
+	stale, isStale := errors.AsType[*model.StaleError](err)
+	fields, sentence, isInvalid := fieldsOf(err)
+	if isStale || isInvalid {
+		was, a, err := p.DB.Member(r.Context(), v.by(), id)
+		if err != nil {
+			return err
+		}
+		was.Version = m.Version // of the form as it was opened: a refused save must not make it pass for new
+		return p.render(w, r, http.StatusUnprocessableEntity, views.MemberPage(p.page(r), views.MemberProps{
+			Member: was, Account: a, Stale: stale,
+			Form: views.Form{Values: typed(r.PostForm), Errors: fields, Sentence: sentence},
+		}))
+	}
+	if err != nil {
+		return err
+	}
+	tell(w, v, noticeSaved, "")
+	return redirect(w, memberPath(id))
+}
+
+func typedMember(form url.Values) model.Member {
+	var m model.Member
+	for _, f := range model.MemberFields {
+		f.Set(&m, form.Get(f.Name))
+	}
+	return m
+}
+
+// typed is what a form sent, to show it again. Passwords never come back:
+// they would stand in the page's source, and in its copy on disk.
+func typed(form url.Values) map[string]string {
+	values := map[string]string{}
+	for name := range form {
+		if !strings.Contains(name, "password") || name == "min_password_length" {
+			values[name] = form.Get(name)
+		}
+	}
+	return values
+}

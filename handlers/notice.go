@@ -1,0 +1,74 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A notice is one sentence on the page that an act leads to. It travels in a
+// short cookie and not in the address, where a reload, a bookmark or anybody's
+// link would show it again. The cookie names the sentence and does not hold
+// it, so that nobody can put words into our mouth.
+type notice string
+
+const (
+	noticePasswordSet     notice = "password-set"
+	noticePasswordChanged notice = "password-changed"
+	noticeSignedOut       notice = "signed-out"
+	noticeSetUp           notice = "set-up"
+	noticeMemberAdded     notice = "member-added"
+	noticeSaved           notice = "saved"
+	noticeCancelled       notice = "cancelled"
+	noticeEmailChanged    notice = "email-changed"
+	noticeDisabled        notice = "disabled"
+	noticeEnabled         notice = "enabled"
+	noticeDeleted         notice = "deleted"
+	noticeSessionsEnded   notice = "sessions-ended"
+	noticeRole            notice = "role"
+	noticeInvited         notice = "invited"
+)
+
+var notices = map[notice]string{
+	noticePasswordSet:     "Your password is changed. Sign in with it, and bookmark this page.",
+	noticePasswordChanged: "Your password is changed. You are signed out everywhere else.",
+	noticeSignedOut:       "You are signed out.",
+	noticeSetUp:           "The portal is ready. Sign in with the password you just chose.",
+	noticeMemberAdded:     "Member added.",
+	noticeSaved:           "Saved.",
+	noticeCancelled:       "The link is cancelled. It opens nothing any more.",
+	noticeEmailChanged:    "The email is changed, and a link is on its way to the new address.",
+	noticeDisabled:        "The account is disabled.",
+	noticeEnabled:         "The account is enabled. They get a new link.",
+	noticeDeleted:         "The account is deleted. The record stays.",
+	noticeSessionsEnded:   "They are signed out everywhere.",
+	noticeRole:            "The role is changed.",
+	noticeInvited:         "The invitation is on its way.",
+}
+
+const (
+	noticeCookie = "latchkey-notice"
+	noticeLife   = 2 * time.Minute
+)
+
+// tell has the next page show a notice; login prefills the sign-in page.
+func tell(w http.ResponseWriter, v *visit, n notice, login string) {
+	setCookie(w, v, noticeCookie, string(n)+"."+base64.RawURLEncoding.EncodeToString([]byte(login)), noticeLife)
+}
+
+// told takes the notice that the last page left, and gives the login with it.
+func told(w http.ResponseWriter, r *http.Request) (login string) {
+	name, coded, ok := strings.Cut(readCookie(r, noticeCookie), ".")
+	if !ok || wantsPart(r) {
+		return ""
+	}
+	v := visitOf(r)
+	setCookie(w, v, noticeCookie, "", 0)
+	v.notice = notices[notice(name)]
+	raw, err := base64.RawURLEncoding.DecodeString(coded)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}

@@ -1,0 +1,77 @@
+// Package handlers is the edge: it turns requests into acts and acts into
+// pages. routes.go lists every address; a handler takes a request apart, asks
+// db for one act, and shows what came of it. No rule, no SQL and no HTML live
+// here. Only main comes in, through New and NewServer.
+package handlers
+
+import "net/http"
+
+// route is one address of the portal.
+type route struct {
+	method  string
+	path    string
+	door    door
+	handler func(http.ResponseWriter, *http.Request) error
+}
+
+// table is every route of the portal.
+func (p *portal) table() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	const member = "/admin/members/{id}"
+	all := []route{
+		{get, "/static/{hash}/{name}", open, p.serveStatic},
+		{get, "/healthz", open, p.health},
+
+		{get, "/{$}", public, p.home},
+		{get, "/brand.css", public, p.brand},
+		{get, "/.well-known/change-password", public, p.wellKnownPassword},
+		{get, "/setup", public, p.showSetup},
+		{post, "/setup", public, p.setUp},
+		{get, "/sign-in", public, p.showSignIn},
+		{post, "/sign-in", public, p.signIn},
+		{post, "/sign-in/person", public, p.choosePerson},
+		{post, "/sign-out", public, p.signOut},
+		{get, "/forgot-password", public, p.showForgot},
+		{post, "/forgot-password", public, p.askReset},
+		{get, "/reset/{token}", public, p.openReset},
+		{get, "/reset", public, p.showReset},
+		{post, "/reset", public, p.setPassword},
+		{post, "/reset/renew", public, p.renewReset},
+
+		{get, "/account", signedIn, p.showAccount},
+		{get, "/account/password", signedIn, p.showPassword},
+		{post, "/account/password", signedIn, p.changePassword},
+
+		{get, "/admin", viewer, p.office},
+		{get, "/admin/members", viewer, p.listMembers},
+		{get, member, viewer, p.showMember},
+		{get, member + "/settings", viewer, p.showMemberSettings},
+		{get, member + "/activity", viewer, p.showMemberActivity},
+		{get, member + "/password-resets/letter", viewer, p.showLetter},
+
+		{get, "/admin/members/new", staff, p.newMember},
+		{post, "/admin/members", staff, p.addMember},
+		{post, member, staff, p.changeMember},
+		{post, member + "/account", staff, p.createUser},
+		{post, member + "/account/email", staff, p.changeEmail},
+		{post, member + "/account/disable", staff, p.disable},
+		{post, member + "/account/enable", staff, p.enable},
+		{post, member + "/account/delete", staff, p.deleteAccount},
+		{post, member + "/sessions/end", staff, p.endSessions},
+		{post, member + "/password-resets", staff, p.sendReset},
+		{post, member + "/password-resets/cancel", staff, p.cancelReset},
+		{post, member + "/password-resets/copied", staff, p.copiedReset},
+
+		{post, member + "/account/role", owner, p.setRole},
+		{get, "/admin/staff", owner, p.showStaff},
+		{post, "/admin/staff", owner, p.inviteStaff},
+		{get, "/admin/settings", owner, p.showSettings},
+		{post, "/admin/settings", owner, p.changeSettings},
+	}
+	if p.Demo {
+		all = append(all,
+			route{get, "/demo/letters", public, p.demoLetters},
+			route{get, "/demo/letters/{id}", public, p.demoLetter})
+	}
+	return all
+}

@@ -1,0 +1,231 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"latchkey/db/dbtest"
+	"latchkey/db/model"
+)
+
+// address is a path that fits a route.
+func (rt route) address(memberID int64) string {
+	return strings.NewReplacer(
+		"{$}", "", "{id}", strconv.FormatInt(memberID, 10), "{token}", strings.Repeat("a", model.TokenLen),
+		"{hash}", "0", "{name}", "app.css",
+	).Replace(rt.path)
+}
+
+func TestEveryOfficeRouteIsBehindADoor(t *testing.T) {
+	s := newSite(t)
+	for _, rt := range s.portal.table() {
+		if strings.HasPrefix(rt.path, "/admin") && rt.door < viewer {
+			t.Errorf("%s %s is open to members", rt.method, rt.path)
+		}
+		if rt.method == http.MethodPost && strings.HasPrefix(rt.path, "/admin") && rt.door < staff {
+			t.Errorf("%s %s changes something and is open to viewers", rt.method, rt.path)
+		}
+		if rt.door < open || rt.door > owner {
+			t.Errorf("%s %s has no door", rt.method, rt.path)
+		}
+	}
+}
+
+func TestStrangersAreLedToTheDoorAndBack(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	for _, rt := range s.portal.table() {
+		if rt.door == open || rt.door == public {
+			continue
+		}
+		path := rt.address(1)
+		if rt.method == http.MethodGet {
+			b.get(path+"?q=1").leads("/sign-in?next=" + url.QueryEscape(path+"?q=1"))
+			continue
+		}
+		b.post(path).leads("/sign-in")
+		from := b.request(rt.method, path, "")
+		from.Header.Set("Referer", s.URL+"/admin/members/1/settings?x=1")
+		b.send(from).leads("/sign-in?next=" + url.QueryEscape("/admin/members/1/settings?x=1"))
+	}
+}
+
+func TestEachDoorRefusesTheRolesBelow(t *testing.T) {
+	s := newSite(t)
+	someone := dbtest.Member(t, s.db, "Nina Holm", "")
+	for _, role := range []model.Role{model.RoleMember, model.RoleViewer, model.RoleStaff} {
+		b, _ := s.signedIn(t, "Some "+string(role), role)
+		for _, rt := range s.portal.table() {
+			needs, guarded := roles[rt.door]
+			if !guarded || role.AtLeast(needs) {
+				continue
+			}
+			var a *reply
+			if rt.method == http.MethodGet {
+				a = b.get(rt.address(someone))
+			} else {
+				a = b.post(rt.address(someone), "email", "x@example.org", "role", "owner", "reset", "1")
+			}
+			if a.status != http.StatusForbidden {
+				t.Errorf("%s as %s %s: %d", role, rt.method, rt.path, a.status)
+			}
+			if a.doc.Find("main h1").Length() != 1 || a.doc.Find("main a[href]").Length() == 0 {
+				t.Errorf("%s %s: the refusal is no page with a way on", rt.method, rt.path)
+			}
+		}
+	}
+}
+
+func TestEveryPostRefusesOtherSites(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	someone := dbtest.MemberWithAccount(t, s.db, "Nina Holm", "nina@example.org")
+	foreign := map[string]http.Header{
+		"cross-site":         {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}},
+		"same-site":          {"Sec-Fetch-Site": {"same-site"}, "Origin": {"https://other.riverside.example"}},
+		"no origin":          {"Sec-Fetch-Site": {"cross-site"}},
+		"old browser":        {"Origin": {"https://evil.example"}},
+		"null":               {"Origin": {"null"}},
+		"null and site":      {"Origin": {"null"}, "Sec-Fetch-Site": {"cross-site"}},
+		"name before ours":   {"Origin": {"http://localhost:8080.evil.example"}},
+		"other port":         {"Origin": {"http://localhost:8081"}},
+		"nonsense":           {"Origin": {"://"}},
+		"nonsense site":      {"Sec-Fetch-Site": {"everywhere"}},
+		"our name elsewhere": {"Origin": {"https://evil.example/http://localhost:8080"}},
+	}
+	for _, rt := range s.portal.table() {
+		if rt.method != http.MethodPost {
+			continue
+		}
+		for name, header := range foreign {
+			r := b.request(rt.method, rt.address(someone), "login=x&password=y")
+			for k, v := range header {
+				r.Header[k] = v
+			}
+			if a := b.send(r); a.status != http.StatusForbidden || a.header.Get("Set-Cookie") != "" {
+				t.Errorf("%s, %s: %d", rt.path, name, a.status)
+			}
+		}
+	}
+	b.get("/admin/members").is(http.StatusOK) // still signed in
+	_, account, err := s.db.Member(t.Context(), model.ShellActor(), someone)
+	if err != nil || account == nil {
+		t.Error("somebody else's site changed something", err)
+	}
+}
+
+func TestNativePostsAreAccepted(t *testing.T) {
+	s := newSite(t)
+	for name, header := range map[string][]string{
+		"plain http in the office's network, or Safari before 16.4": nil,
+		"the same with an Origin":                                   {"Origin", s.URL},
+		"a browser of today":                                        {"Origin", s.URL, "Sec-Fetch-Site", "same-origin"},
+		"typed into the address bar":                                {"Sec-Fetch-Site", "none"},
+		"behind a proxy that hides the host":                        {"Origin", "http://localhost:8080"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := s.browser(t)
+			b.send(b.request(http.MethodPost, "/forgot-password", "login=x%40example.org", header...)).is(http.StatusOK)
+		})
+	}
+}
+
+func TestAnOldBrowserBehindAProxyThatPassesAnotherHostOnIsAccepted(t *testing.T) {
+	s := secureSite(t)
+	b := s.browser(t)
+	a := b.send(b.request(http.MethodPost, "/forgot-password", "login=x%40example.org", "Origin", "https://members.riverside.example"))
+	a.is(http.StatusOK)
+}
+
+func TestAnUnknownPathIsAPageThatLeadsOn(t *testing.T) {
+	s := newSite(t)
+	for name, b := range map[string]*browser{"stranger": s.browser(t), "owner": s.owner(t)} {
+		for _, path := range []string{
+			"/nothing", "/admin/nothing", "/.well-known/", "/.well-known/nothing", "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200",
+			"/admin/members/1/nothing", "/sign-in/", "/reset/", "/reset/a/b", "/static/", "/demo/letters", "/%00", "/%ff",
+		} {
+			a := b.get(path)
+			if a.status != http.StatusNotFound || a.doc.Find("main h1").Length() != 1 || a.doc.Find("main a[href]").Length() == 0 {
+				t.Errorf("%s at %s: %d", name, path, a.status)
+			}
+			if a.header.Get("X-Request-Id") == "" {
+				t.Errorf("%s has no request id", path)
+			}
+		}
+	}
+}
+
+func TestAMemberIsFoundByAPositiveNumberOnly(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for _, id := range []string{"0", "-1", "+1", "01", "1.0", "x", "1e3", "99999999999999999999", "9223372036854775807", "999", "%2e", "1%00"} {
+		for _, tab := range []string{"", "/settings", "/activity", "/password-resets/letter"} {
+			b.get("/admin/members/" + id + tab).is(http.StatusNotFound)
+		}
+		for _, act := range []string{"", "/account", "/account/disable", "/password-resets", "/password-resets/cancel", "/account/role"} {
+			if a := b.post("/admin/members/"+id+act, "email", "x@example.org", "role", "staff", "last_name", "X"); a.status != http.StatusNotFound {
+				t.Errorf("POST %s of %s: %d", act, id, a.status)
+			}
+		}
+	}
+}
+
+func TestTheWrongMethodIsAPageThatSaysWhichIsRight(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for _, c := range []struct{ method, path, allow string }{
+		{"GET", "/sign-out", "POST"},
+		{"GET", "/admin/members/1/password-resets", "POST"},
+		{"HEAD", "/sign-out", "POST"},
+		{"DELETE", "/sign-in", "GET, HEAD, POST"},
+		{"PUT", "/admin/members/1", "GET, HEAD, POST"},
+		{"POST", "/healthz", "GET, HEAD"},
+		{"POST", "/reset/aaaa", "GET, HEAD"},
+	} {
+		a := b.send(b.request(c.method, c.path, "")).is(http.StatusMethodNotAllowed)
+		if got := strings.Join(a.header.Values("Allow"), ", "); got != c.allow {
+			t.Errorf("%s %s: Allow %q, not %q", c.method, c.path, got, c.allow)
+		}
+		if c.method != http.MethodHead && a.doc.Find("main h1").Length() != 1 {
+			t.Errorf("%s %s is no page", c.method, c.path)
+		}
+	}
+}
+
+func TestNoGetChangesAnything(t *testing.T) {
+	s := newSite(t)
+	someone := dbtest.MemberWithAccount(t, s.db, "Nina Holm", "nina@example.org")
+	b := s.owner(t)
+	b.get("/admin/members/" + strconv.FormatInt(someone, 10) + "/settings").is(http.StatusOK) // the first showing is written
+	before := s.changes(t)
+	for _, rt := range s.portal.table() {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			b.send(b.request(method, rt.address(someone), ""))
+		}
+	}
+	s.Close() // every "after the answer" is done
+	if after := s.changes(t); after != before {
+		t.Errorf("%d lines of activity before, %d after", before, after)
+	}
+}
+
+// changes counts the audit lines of everybody.
+func (s *site) changes(t testing.TB) int {
+	t.Helper()
+	page, err := s.db.Members(t.Context(), model.ShellActor(), model.MemberQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, row := range page.Rows {
+		a, err := s.db.Activity(t.Context(), model.ShellActor(), row.ID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(a.Lines)
+	}
+	return n
+}

@@ -1,0 +1,179 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"latchkey/db/model"
+	"latchkey/views"
+)
+
+// home is where somebody belongs: the office at its members, members at their
+// account, strangers at the door.
+func (p *portal) home(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	switch {
+	case v.settings.SetUpAt.IsZero() && !p.SetupCode.IsZero() && v.actor == nil:
+		return redirect(w, "/setup")
+	case v.actor == nil:
+		return redirect(w, "/sign-in")
+	case v.actor.Role.InOffice():
+		return redirect(w, "/admin/members")
+	}
+	return redirect(w, "/account")
+}
+
+func (p *portal) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	login := told(w, r)
+	return p.renderSignIn(w, r, http.StatusOK, views.Form{Values: map[string]string{"login": login}}, r.URL.Query().Get("next"))
+}
+
+func (p *portal) renderSignIn(w http.ResponseWriter, r *http.Request, status int, f views.Form, next string) error {
+	s := views.SignInProps{Form: f, Next: localPath(next)}
+	if v := visitOf(r); v.actor != nil {
+		s.SignedInAs = v.actor.Name
+	}
+	return p.render(w, r, status, views.SignInPage(p.page(r), s))
+}
+
+func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
+	v, form := visitOf(r), r.PostForm
+	next := localPath(form.Get("next"))
+	in, err := p.DB.SignIn(r.Context(), model.SignIn{
+		Login: form.Get("login"), Password: form.Get("password"), Keep: form.Get("keep") != "",
+		Device: device(r), Known: readCookie(r, deviceCookie), Network: v.network,
+	})
+	if err != nil {
+		return p.refuseSignIn(w, r, err)
+	}
+	if len(in.Choice) > 0 {
+		v.secret = true
+		return p.render(w, r, http.StatusOK, views.ChoosePersonPage(p.page(r), views.ChoosePersonProps{
+			People: in.Choice, Ticket: in.Ticket, Next: next, Keep: form.Get("keep") != "",
+		}))
+	}
+	return p.arrive(w, r, in, next)
+}
+
+// refuseSignIn shows the sign-in page again, whatever the reason: a page of
+// its own for any of them would tell which it was.
+func (p *portal) refuseSignIn(w http.ResponseWriter, r *http.Request, err error) error {
+	status, sentence := statusOf(err)
+	f := views.Form{Values: map[string]string{"login": r.PostForm.Get("login"), "keep": r.PostForm.Get("keep")}, Sentence: sentence}
+	switch model.KindOf(err) {
+	case model.KindInvalid:
+		f.Errors, f.Sentence, _ = fieldsOf(err)
+	case model.KindSignIn:
+	case model.KindLimited, model.KindUnavailable:
+		f.Sentence = withWait(err, sentence)
+	default:
+		return err
+	}
+	retryAfter(w.Header(), err)
+	return p.renderSignIn(w, r, status, f, r.PostForm.Get("next"))
+}
+
+// withWait adds to a sentence how long to wait.
+func withWait(err error, sentence string) string {
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok || e.RetryAfter <= 0 {
+		return sentence
+	}
+	return sentence + " The next try is possible in " + inWords(e.RetryAfter) + "."
+}
+
+func (p *portal) choosePerson(w http.ResponseWriter, r *http.Request) error {
+	v, form := visitOf(r), r.PostForm
+	account, _ := strconv.ParseInt(form.Get("person"), 10, 64) // what is no id is nobody's
+	in, err := p.DB.ChoosePerson(r.Context(), model.Choice{
+		Ticket: model.NewSecret(form.Get("ticket")), AccountID: account, Keep: form.Get("keep") != "",
+		Device: device(r), Network: v.network,
+	})
+	if model.KindOf(err) == model.KindSignIn {
+		// The password did fit, so the usual sentence would be wrong.
+		f := views.Form{Sentence: "That took a while, so please sign in once more."}
+		return p.renderSignIn(w, r, http.StatusUnprocessableEntity, f, form.Get("next"))
+	}
+	if err != nil {
+		return err
+	}
+	return p.arrive(w, r, in, localPath(form.Get("next")))
+}
+
+// arrive puts a new session into the browser, in place of one that was there.
+func (p *portal) arrive(w http.ResponseWriter, r *http.Request, in model.SignedIn, next string) error {
+	v := visitOf(r)
+	if v.actor != nil {
+		if err := p.DB.SignOut(r.Context(), *v.actor, v.session.ID); err != nil {
+			return err
+		}
+	}
+	if err := p.begin(w, r, in); err != nil {
+		return err
+	}
+	if next == "" {
+		next = "/"
+	}
+	return redirect(w, next)
+}
+
+func (p *portal) signOut(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	if v.actor != nil {
+		if err := p.DB.SignOut(r.Context(), *v.actor, v.session.ID); err != nil {
+			return err
+		}
+	}
+	if err := p.forget(w, r); err != nil {
+		return err
+	}
+	// Not "cookies": that clears those of the association's whole domain
+	// (OWASP ASVS 5.0, 14.3.1).
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	tell(w, v, noticeSignedOut, "")
+	return redirect(w, "/sign-in")
+}
+
+// device calls a browser as its owner would: "Firefox on Windows". Only what
+// most people have is known by name; the rest is "a browser".
+func device(r *http.Request) string {
+	agent := r.UserAgent()
+	has := func(s string) bool { return strings.Contains(agent, s) }
+	browser, system := "A browser", ""
+	switch { // the later ones stand in the words of the earlier ones too
+	case has("Edg"):
+		browser = "Edge"
+	case has("OPR/"):
+		browser = "Opera"
+	case has("SamsungBrowser/"):
+		browser = "Samsung Internet"
+	case has("Firefox/"), has("FxiOS/"):
+		browser = "Firefox"
+	case has("Chrome/"), has("CriOS/"):
+		browser = "Chrome"
+	case has("Safari/"):
+		browser = "Safari"
+	}
+	switch {
+	case has("iPhone"):
+		system = "iPhone"
+	case has("iPad"):
+		system = "iPad"
+	case has("Android"):
+		system = "Android"
+	case has("CrOS"):
+		system = "a Chromebook"
+	case has("Windows"):
+		system = "Windows"
+	case has("Macintosh"):
+		system = "a Mac"
+	case has("Linux"):
+		system = "Linux"
+	}
+	if system == "" {
+		return browser
+	}
+	return browser + " on " + system
+}

@@ -1,0 +1,202 @@
+package handlers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"latchkey/db/dbtest"
+	"latchkey/db/model"
+)
+
+func TestEverybodyBelongsSomewhere(t *testing.T) {
+	s := newSite(t)
+	s.browser(t).get("/").leads("/sign-in")
+	s.owner(t).get("/").leads("/admin/members")
+	member, _ := s.signedIn(t, "Nina Holm", model.RoleMember)
+	member.get("/").leads("/account")
+	viewer, _ := s.signedIn(t, "Paul Berg", model.RoleViewer)
+	viewer.get("/").leads("/admin/members")
+	viewer.get("/admin").leads("/admin/members")
+}
+
+func TestSignInWithEmailOrMemberNumber(t *testing.T) {
+	s := newSite(t)
+	id := dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	m, _, err := s.db.Member(t.Context(), model.ShellActor(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.MemberNo = "M-0042"
+	if err := s.db.ChangeMember(t.Context(), model.ShellActor(), m); err != nil {
+		t.Fatal(err)
+	}
+	for _, login := range []string{"nina@example.org", " NINA@Example.ORG ", "M-0042", "m-0042"} {
+		s.browser(t).signIn(login, dbtest.Password)
+	}
+}
+
+func TestEveryFailureToSignInReadsTheSame(t *testing.T) {
+	s := newSite(t)
+	dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	dbtest.MemberWithAccount(t, s.db, "Paul Berg", "paul@example.org") // no password yet
+	disabled := dbtest.SignedUp(t, s.db, "Olga Lind", "olga@example.org")
+	must0(t, s.db.Disable(t.Context(), dbtest.Owner(t, s.db), disabled))
+	b := s.browser(t)
+	var first string
+	for _, c := range [][2]string{
+		{"nina@example.org", "wrong"}, {"nobody@example.org", "wrong"}, {"paul@example.org", "wrong"},
+		{"olga@example.org", dbtest.Password}, {"12345", "x"}, {"\xff", "x"}, {"' OR 1=1 --", "x"},
+	} {
+		a := b.post("/sign-in", "login", c[0], "password", c[1]).is(http.StatusUnprocessableEntity)
+		said := a.text("[role=alert]")
+		if first == "" {
+			first = said
+		}
+		if said != first || said == "" {
+			t.Errorf("%q: %q, not %q", c[0], said, first)
+		}
+		if got := a.value(`input[name="login"]`); got != c[0] && c[0] != "\xff" {
+			t.Errorf("the login came back as %q", got)
+		}
+		if got := a.value(`input[name="password"]`); got != "" {
+			t.Errorf("the password came back as %q", got)
+		}
+	}
+}
+
+func TestARefusedSignInKeepsWhatWasTyped(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	a := b.post("/sign-in", "login", "nina@example.org", "password", "x", "keep", "1", "next", "/account/password")
+	a.is(http.StatusUnprocessableEntity)
+	if a.value(`input[name="next"]`) != "/account/password" {
+		t.Error("next is lost")
+	}
+	if _, on := a.one(`input[name="keep"]`).Attr("checked"); !on {
+		t.Error("\"keep me signed in\" is lost")
+	}
+	a = b.post("/sign-in", "login", " ", "password", "").is(http.StatusUnprocessableEntity)
+	if a.doc.Find("[aria-invalid]").Length() != 2 {
+		t.Errorf("%d marks on an empty form", a.doc.Find("[aria-invalid]").Length())
+	}
+}
+
+func TestTooManyWrongTriesSayHowLongToWait(t *testing.T) {
+	s := newSite(t)
+	dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	b := s.browser(t)
+	for range 7 {
+		for b.post("/sign-in", "login", "nina@example.org", "password", "wrong").status != http.StatusUnprocessableEntity {
+			s.clock.Add(time.Second)
+		}
+	}
+	a := b.post("/sign-in", "login", "nina@example.org", "password", dbtest.Password).is(http.StatusTooManyRequests)
+	wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if err != nil || wait < 1 || wait > 300 {
+		t.Fatalf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	a.says("in " + inWords(time.Duration(wait)*time.Second))
+	if a.doc.Find(`form[action="/sign-in"]`).Length() != 1 || a.value(`input[name="login"]`) != "nina@example.org" {
+		t.Error("it is not the sign-in page")
+	}
+	s.clock.Add(time.Duration(wait) * time.Second)
+	b.signIn("nina@example.org", dbtest.Password)
+}
+
+func TestAWaitIsNeverSaidShorterThanItIs(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Millisecond: "a second", time.Second: "a second", 1100 * time.Millisecond: "2 seconds", 59 * time.Second: "59 seconds",
+		time.Minute: "a minute", 61 * time.Second: "2 minutes", 5 * time.Minute: "5 minutes",
+	} {
+		if got := inWords(d); got != want {
+			t.Errorf("%v is %q, not %q", d, got, want)
+		}
+	}
+}
+
+// couple is two members on one address with one password.
+func (s *site) couple(t testing.TB) {
+	t.Helper()
+	dbtest.SignedUp(t, s.db, "Nina Holm", "holm@example.org")
+	dbtest.SignedUp(t, s.db, "Paul Holm", "holm@example.org")
+}
+
+func TestACoupleIsAskedWhoItIs(t *testing.T) {
+	s := newSite(t)
+	s.couple(t)
+	b := s.browser(t)
+	page := b.get("/sign-in?next=/account/password")
+	ask := b.submit(page, `form[action="/sign-in"]`, "", "login", "holm@example.org", "password", dbtest.Password)
+	ask.is(http.StatusOK).says("Nina Holm").says("Paul Holm")
+	b.get("/account").leads("/sign-in?next=%2Faccount")
+	b.submit(ask, `form[action="/sign-in/person"]`, "button:contains('Paul')").leads("/account/password")
+	b.get("/account").is(http.StatusOK).says("Paul Holm")
+}
+
+func TestTheQuestionWhoItIsEnds(t *testing.T) {
+	s := newSite(t)
+	s.couple(t)
+	stranger := dbtest.SignedUp(t, s.db, "Olga Lind", "olga@example.org")
+	b := s.browser(t)
+	ask := b.post("/sign-in", "login", "holm@example.org", "password", dbtest.Password).is(http.StatusOK)
+	ticket := ask.value(`input[name="ticket"]`)
+	other := strconv.FormatInt(dbtest.Account(t, s.db, stranger).ID, 10)
+	for _, c := range [][2]string{{ticket, other}, {ticket, "0"}, {ticket, "x"}, {ticket + "x", "1"}, {"", "1"}, {"\x00", "-1"}} {
+		a := b.post("/sign-in/person", "ticket", c[0], "person", c[1]).is(http.StatusUnprocessableEntity)
+		a.says("sign in once more").one(`form[action="/sign-in"]`)
+	}
+	s.clock.Add(6 * time.Minute)
+	b.submit(ask, "form", "button:contains('Paul')").is(http.StatusUnprocessableEntity)
+	b.get("/account").leads("/sign-in?next=%2Faccount")
+}
+
+func TestSigningOutEndsTheSessionAndClearsTheBrowser(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	cookie := b.client.Jar.Cookies(b.request("GET", "/", "").URL)
+	a := b.post("/sign-out").leads("/sign-in")
+	if got := a.header.Get("Clear-Site-Data"); got != `"cache", "storage"` {
+		t.Errorf("Clear-Site-Data is %s", got)
+	}
+	b.follow(a).says("You are signed out.")
+	thief := s.browser(t)
+	for _, c := range cookie {
+		thief.get("/account", "Cookie", c.Name+"="+c.Value).leads("/sign-in?next=%2Faccount")
+	}
+	b.post("/sign-out").leads("/sign-in") // once more, from another tab
+}
+
+func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
+	s := newSite(t)
+	id := dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	b := s.browser(t)
+	b.signIn("nina@example.org", dbtest.Password)
+	b.get("/sign-in").is(http.StatusOK).says("signed in as Nina Holm")
+	b.signIn(dbtest.OwnerEmail, dbtest.OwnerPassword)
+	r, err := s.db.AccountRecord(t.Context(), model.ShellActor(), id)
+	if err != nil || len(r.Sessions) != 0 {
+		t.Errorf("%d sessions are left (%v)", len(r.Sessions), err)
+	}
+}
+
+func TestADeviceIsCalledAsItsOwnerWould(t *testing.T) {
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0":                                                         "Firefox on Windows",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0":            "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 12_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Linux; Android 14; SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0 Mobile Safari/537.36":   "Samsung Internet on Android",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                       "Chrome on a Mac",
+		"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                           "Chrome on a Chromebook",
+		"curl/8.5.0": "A browser",
+		"":           "A browser",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("User-Agent", agent)
+		if got := device(r); got != want {
+			t.Errorf("%q, not %q: %s", got, want, agent)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package handlers
+
+import (
+	_ "embed"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/db/model"
+	"latchkey/views"
+)
+
+// zoneNames is the time zones where somebody lives, from zone.tab of the IANA
+// database (public domain). The names are needed to offer a choice; Go reads
+// zones but does not list them.
+//
+//go:embed zones.txt
+var zoneNames string
+
+// zones lists the time zones to choose from, the chosen one always among them.
+func zones(chosen string) []string {
+	all := strings.Fields(zoneNames)
+	if chosen != "" && !slices.Contains(all, chosen) {
+		all = append([]string{chosen}, all...)
+	}
+	return all
+}
+
+// machineZone is the zone of the machine, the best guess at the first start;
+// "UTC" where it does not say.
+func machineZone() string {
+	at, err := os.Readlink("/etc/localtime")
+	if err != nil {
+		return "UTC"
+	}
+	_, zone, ok := strings.Cut(at, "zoneinfo/")
+	if _, err := time.LoadLocation(zone); !ok || err != nil {
+		return "UTC"
+	}
+	return zone
+}
+
+func (p *portal) showSettings(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	return p.renderSettings(w, r, http.StatusOK, views.Form{Values: settingValues(visitOf(r).settings)})
+}
+
+func (p *portal) renderSettings(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
+	return p.render(w, r, status, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"])))
+}
+
+func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	s, fields := typedSettings(v.settings, r.PostForm)
+	err := fields.Err()
+	if err == nil {
+		err = p.DB.ChangeSettings(r.Context(), v.by(), s)
+	}
+	if f, ok := refusedForm(r, err); ok {
+		return p.renderSettings(w, r, http.StatusUnprocessableEntity, f)
+	}
+	if err != nil {
+		return err
+	}
+	// The cookies are named after the kind of address; with the new one the
+	// browser would seem to be a stranger's.
+	v.settings.BaseURL = s.BaseURL
+	tell(w, v, noticeSaved, "")
+	return redirect(w, "/admin/settings")
+}
+
+// settingValues is the settings as their form shows them. The mail server's
+// password is not among them.
+func settingValues(s model.Settings) map[string]string {
+	hours := func(d time.Duration) string { return strconv.Itoa(int(d / time.Hour)) }
+	values := map[string]string{
+		"association": s.Association, "colour": s.Colour, "support_email": s.SupportEmail, "support_phone": s.SupportPhone,
+		"base_url": s.BaseURL, "time_zone": s.TimeZone,
+		"reset_lifetime": hours(s.Resets.Lifetime), "resend_window": hours(s.Resets.ResendWindow),
+		"min_password_length": strconv.Itoa(s.MinPasswordLength),
+		mailField:             s.Mail.URL(), "mail_from": s.MailFrom, "reply_to": s.ReplyTo,
+	}
+	for name, on := range map[string]bool{"roll_sign_in": s.RollSignIn, "households": s.Households, "unknown_letters": s.UnknownLetters} {
+		if on {
+			values[name] = "1"
+		}
+	}
+	return values
+}
+
+// mailField is the form's field for the mail server.
+const mailField = "mail_server"
+
+// typedSettings is the settings that a form asks for, and what of it cannot
+// even be read.
+func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fields) {
+	f := model.Fields{}
+	number := func(name string) int {
+		n, err := strconv.Atoi(strings.TrimSpace(form.Get(name)))
+		if err != nil {
+			f.Add(name, "Please write a whole number.")
+		}
+		return n
+	}
+	// More hours than this would not fit into a duration.
+	const hoursMost = 1_000_000
+	hours := func(name string) time.Duration { return time.Duration(min(number(name), hoursMost)) * time.Hour }
+
+	s.Association, s.BaseURL, s.TimeZone = form.Get("association"), form.Get("base_url"), form.Get("time_zone")
+	s.SupportEmail, s.SupportPhone = form.Get("support_email"), form.Get("support_phone")
+	s.MailFrom, s.ReplyTo = form.Get("mail_from"), form.Get("reply_to")
+	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime"), ResendWindow: hours("resend_window")}
+	s.MinPasswordLength = number("min_password_length")
+	s.RollSignIn, s.Households, s.UnknownLetters = form.Get("roll_sign_in") != "", form.Get("households") != "", form.Get("unknown_letters") != ""
+	s.Colour = strings.TrimSpace(form.Get("colour"))
+	if _, ok := parseColour(s.Colour); !ok && s.Colour != "" {
+		f.Add("colour", "Please write the colour like #14506e.")
+	}
+	readMail(&s, form, f)
+	return s, f
+}
+
+func readMail(s *model.Settings, form url.Values, f model.Fields) {
+	if s.Fixed[mailField] {
+		return
+	}
+	mail, err := model.ParseMailServer(strings.TrimSpace(form.Get(mailField)))
+	if err != nil {
+		f.Add(mailField, sentenceCase(err.Error()))
+	}
+	s.Mail = mail
+}
+
+// sentenceCase makes a sentence of an error that is written for a terminal.
+func sentenceCase(s string) string {
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}

@@ -1,0 +1,111 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"latchkey/db"
+	"latchkey/db/model"
+)
+
+const setupCode = "abcdefghijklmnopqrstuvwxyz"
+
+// newborn is a portal before its first start is over.
+func newborn(t testing.TB) *site {
+	t.Helper()
+	d, err := db.Open(t.Context(), t.TempDir(), db.Fixed{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return serveSite(t, d, nil, func(c *Config) { c.SetupCode = model.NewSecret(setupCode) })
+}
+
+func TestTheFirstStart(t *testing.T) {
+	s := newborn(t)
+	b := s.browser(t)
+	b.get("/").leads("/setup")
+	b.get("/setup").is(http.StatusForbidden).says("terminal")
+	b.post("/setup", "association", "Mine").is(http.StatusForbidden)
+	for _, wrong := range []string{"x", setupCode + "x", setupCode[:25], strings.ToUpper(setupCode), "%00"} {
+		a := b.get("/setup?code=" + wrong).is(http.StatusForbidden)
+		if a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%q is kept", wrong)
+		}
+		b.get("/setup", "Cookie", "latchkey-setup="+wrong).is(http.StatusForbidden)
+	}
+
+	in := b.get("/setup?code=" + setupCode).leads("/setup")
+	if in.header.Get("Referrer-Policy") != "no-referrer" || !in.cookie("latchkey-setup").HttpOnly {
+		t.Errorf("%v", in.header)
+	}
+	page := b.follow(in).is(http.StatusOK).saysNothingOf(setupCode)
+	if got := page.value("#base_url"); got != "http://localhost:8080" {
+		t.Errorf("the base URL is prefilled with %q", got)
+	}
+
+	form := `form[action="/setup"]`
+	good := []string{"association", "Riverside Choir", "first_name", "Ruth", "last_name", "Adler", "email", "ruth@example.org",
+		"password", newPassword, "password_confirm", newPassword, "time_zone", "Europe/Berlin"}
+	for field, value := range map[string]string{"association": "", "email": "ruth", "last_name": strings.Repeat("x", 101), "password": "short", "time_zone": "x", mailField: "mail"} {
+		bad := append(append([]string{}, good...), field, value)
+		a := b.submit(page, form, "", bad...).is(http.StatusUnprocessableEntity).saysNothingOf(newPassword)
+		a.one("#" + field + "[aria-invalid]")
+		if field != "association" && a.value("#association") != "Riverside Choir" {
+			t.Errorf("%s: what was typed is lost", field)
+		}
+	}
+
+	a := b.submit(page, form, "", good...).leads("/sign-in")
+	signIn := b.follow(a).says("The portal is ready.")
+	if got := signIn.value(`input[name="login"]`); got != "ruth@example.org" {
+		t.Errorf("the sign-in page is prefilled with %q", got)
+	}
+	b.submit(signIn, `form[action="/sign-in"]`, "", "password", newPassword).leads("/")
+	b.follow(b.get("/")).is(http.StatusOK).says("Riverside Choir")
+
+	late := s.browser(t)
+	for _, path := range []string{"/setup", "/setup?code=" + setupCode} {
+		late.get(path).is(http.StatusNotFound)
+		late.get(path, "Cookie", "latchkey-setup="+setupCode).is(http.StatusNotFound)
+	}
+	late.post("/setup").is(http.StatusNotFound)
+}
+
+func TestWithoutACodeNobodySetsUp(t *testing.T) {
+	s := newborn(t)
+	s.portal.SetupCode = model.Secret{}
+	b := s.browser(t)
+	b.get("/setup?code=").is(http.StatusForbidden)
+	b.get("/setup", "Cookie", "latchkey-setup=").is(http.StatusForbidden)
+}
+
+func TestCapturedLettersAreForTheDemoAlone(t *testing.T) {
+	s := newSite(t)
+	s.browser(t).get("/demo/letters").is(http.StatusNotFound)
+	s.owner(t).get("/demo/letters").is(http.StatusNotFound)
+}
+
+func TestTheDemoShowsItsLettersWithWorkingLinks(t *testing.T) {
+	s := newborn(t)
+	d := s.db
+	now, err := d.Settings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.Association = "Demo Club"
+	must0(t, d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: "ruth@example.org", Password: newPassword, Confirm: newPassword, Settings: now}))
+	id, err := d.AddMember(t.Context(), model.ShellActor(), model.Member{FirstName: "Nina", LastName: "Holm", Email: "nina@example.org"})
+	must0(t, err)
+	must0(t, d.CreateUser(t.Context(), model.ShellActor(), id, "nina@example.org", false))
+	demo := serveSite(t, d, nil, func(c *Config) { c.Demo = true })
+	b := demo.browser(t)
+	list := b.get("/demo/letters").is(http.StatusOK).says("nina@example.org")
+	letter := b.get(list.one(`main a[href^="/demo/letters/"]`).AttrOr("href", "")).is(http.StatusOK).says("Nina")
+	link := letter.one(`a[href*="/reset/"]`).AttrOr("href", "")
+	b.follow(b.get(strings.TrimPrefix(link, now.BaseURL))).is(http.StatusOK).says("Nina Holm")
+	for _, no := range []string{"0", "x", "999"} {
+		b.get("/demo/letters/" + no).is(http.StatusNotFound)
+	}
+}
