@@ -1,0 +1,248 @@
+// Package postman delivers the outbox: it takes letters that are due out of
+// the database, composes them as they leave and hands them to the mail
+// server. It also works off what was typed into "Forgot password?", so that
+// the look-up and its letter happen outside the request.
+//
+// One postman serves a folder. It keeps its connection for many letters and
+// drives the conversation itself with the parts of go-mail, because what
+// becomes of a letter depends on which step the server said no to, in which
+// words; go-mail's Client gives neither (its SendError hides the reply and
+// calls a cut connection permanent).
+package postman
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"latchkey/db"
+	"latchkey/db/model"
+)
+
+const (
+	// poll is how soon letters and requests of other processes are noticed;
+	// our own acts nudge.
+	poll = time.Second
+	// takenForGranted is how long a mail server that could not be reached is
+	// not tried again: a thousand letters must not each wait for it in turn.
+	// Letters that come due meanwhile note the same words. It is the first
+	// retry pause, so a letter's own second attempt is a real one.
+	takenForGranted = 5 * time.Second
+	// settleTries bounds how often a result that the database could not take
+	// is offered again.
+	settleTries = 5
+)
+
+// patience is how long the postman waits, by the clock on the wall and not
+// the portal's: these are waits on a wire.
+type patience struct {
+	dial  time.Duration // for a connection
+	greet time.Duration // from the connection until the server is ready for letters
+	send  time.Duration // for one letter
+	grace time.Duration // for the letter in hand when the portal stops
+	keep  time.Duration // until an idle connection is closed
+	brief time.Duration // for an answer that nothing hangs on, to RSET or QUIT
+}
+
+// RFC 5321 §4.5.3.2 allows minutes at each step. A member at the telephone
+// does not: whoever is silent for so long is tried again later.
+var usualPatience = patience{
+	dial: 10 * time.Second, greet: 30 * time.Second, send: 60 * time.Second,
+	grace: 5 * time.Second, keep: 10 * time.Second, brief: 2 * time.Second,
+}
+
+// Postman delivers letters. Its methods are for one goroutine, which Run
+// starts.
+type Postman struct {
+	db       *db.DB
+	log      *slog.Logger
+	patience patience
+	dial     dialFunc
+
+	wake    chan struct{} // the intake was looked at: there may be letters
+	line    *line         // the open connection, nil if none
+	trouble *trouble      // the mail server is out of reach
+}
+
+// trouble is what was learnt about a mail server that could not be reached.
+type trouble struct {
+	server model.MailServer
+	how    model.Delivery
+	until  time.Time // by the portal's clock
+}
+
+// New makes a postman for an open portal.
+func New(d *db.DB, log *slog.Logger) *Postman {
+	return &Postman{db: d, log: log, patience: usualPatience, dial: directly, wake: make(chan struct{}, 1)}
+}
+
+// Run delivers until ctx ends. What was under way when the portal last
+// stopped is sent again first. When ctx ends, the letter in hand has a few
+// seconds to be finished; one that is not stays "sending" in the outbox, and
+// the next start takes it up with the same link and the same Message-ID.
+func (p *Postman) Run(ctx context.Context) error {
+	if err := p.db.RecoverLetters(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	var intake sync.WaitGroup
+	intake.Go(func() { p.takeIn(ctx) })
+	defer intake.Wait()
+	defer p.hangUp()
+	for {
+		if err := p.round(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("the outbox cannot be worked off", "error", err)
+		}
+		if p.line != nil && time.Since(p.line.used) > p.patience.keep {
+			p.hangUp()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+		}
+	}
+}
+
+// takeIn works off the intake and wakes the delivery, at each nudge and each
+// poll. It runs beside the delivery, so that a silent mail server delays no
+// look-up.
+func (p *Postman) takeIn(ctx context.Context) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		if _, err := p.db.WorkIntake(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("a request for a password cannot be looked up", "error", err)
+		}
+		select {
+		case p.wake <- struct{}{}:
+		default: // it is awake already
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.db.Nudged():
+		case <-tick.C:
+		}
+	}
+}
+
+// round delivers every letter that is due.
+func (p *Postman) round(ctx context.Context) error {
+	for ctx.Err() == nil {
+		due, err := p.db.NextLetter(ctx)
+		if err != nil || due.IsZero() || due.After(p.db.Now()) {
+			return err
+		}
+		s, err := p.db.Settings(ctx)
+		if err != nil || s.Mail.IsZero() || s.HeldBack() {
+			return err
+		}
+		c, err := p.db.ClaimLetter(ctx)
+		if err != nil || c == nil {
+			return err
+		}
+		if err := p.deliver(ctx, s, *c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver makes one attempt at a letter and notes how it ended.
+func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterContents) error {
+	out, err := write(c, p.db.Now())
+	if err != nil {
+		p.log.Error("a letter cannot be composed", "letter", c.ID, "kind", c.Kind, "error", err)
+		return p.settle(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())})
+	}
+	if t := p.trouble; t != nil && t.server == s.Mail && p.db.Now().Before(t.until) {
+		return p.settle(ctx, c, t.how)
+	}
+	reply, err := p.handOver(ctx, s, out)
+	if errors.Is(err, errStopped) {
+		return nil // it stays "sending"
+	}
+	how := model.Delivery{Accepted: err == nil, Code: 250, Reply: clean(reply)}
+	if err != nil {
+		how = delivery(err)
+	}
+	back := false
+	switch {
+	case err != nil && outOfReach(err):
+		if p.trouble == nil {
+			p.log.Warn("the mail server cannot be used", "step", stepOf(err), "code", how.Code)
+		}
+		p.trouble = &trouble{server: s.Mail, how: how, until: p.db.Now().Add(takenForGranted)}
+	case how.Accepted && p.trouble != nil:
+		p.log.Info("the mail server is back")
+		p.trouble, back = nil, true
+	}
+	if err := p.settle(ctx, c, how); err != nil || !back {
+		return err
+	}
+	return p.db.RecoverLetters(ctx) // nothing waits out its hour now
+}
+
+// settle notes the result of an attempt. It is tried again when the database
+// is busy: a letter that left must not leave twice because of that.
+func (p *Postman) settle(ctx context.Context, c model.LetterContents, how model.Delivery) error {
+	p.log.Info("letter", "letter", c.ID, "kind", c.Kind, "attempt", c.Attempts, "accepted", how.Accepted, "code", how.Code)
+	ctx = context.WithoutCancel(ctx) // the portal may be stopping, the letter has left
+	var err error
+	for range settleTries {
+		if err = p.db.SettleLetter(ctx, c.ID, how); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// handOver gives a letter to the mail server, over the open connection if
+// there is one, and gives the server's last words.
+func (p *Postman) handOver(ctx context.Context, s model.Settings, out letter) (reply string, err error) {
+	// The letter in hand outlives ctx for a while; then its connection is cut.
+	hold, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(p.patience.grace):
+			release()
+		case <-hold.Done():
+		}
+	})()
+
+	if p.line != nil && p.line.server != s.Mail {
+		p.hangUp()
+	}
+	kept := p.line != nil
+	for {
+		if p.line == nil {
+			// Nothing of the letter is said yet, so a stop need not wait.
+			if p.line, err = p.connect(ctx, s); err != nil {
+				return "", err
+			}
+		}
+		reply, err = p.line.send(hold, out, p.patience.send)
+		if err == nil || p.line.usable(err, p.patience.brief) {
+			return reply, err
+		}
+		p.hangUp()
+		if !kept || !closedWhileIdle(err) || hold.Err() != nil {
+			return "", stopped(hold, err)
+		}
+		kept = false
+	}
+}
+
+// hangUp ends the connection, if there is one, in good manners.
+func (p *Postman) hangUp() {
+	if p.line != nil {
+		p.line.close(p.patience.brief)
+		p.line = nil
+	}
+}
