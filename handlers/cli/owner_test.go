@@ -1,0 +1,114 @@
+package cli_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"latchkey/db/model"
+)
+
+func TestOwnerBeforeTheFirstStartGetsALinkThatWorks(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "data")
+	status, stdout, stderr := finish(t, command(t, nil, "owner", ruth, "--name", "Ruth Adler", "--data", folder))
+	if status != 0 {
+		t.Fatalf("ended with status %d: %s", status, stderr)
+	}
+	link := regexp.MustCompile(`http://localhost:8080/reset/([a-z2-7]{40})`).FindStringSubmatch(stdout)
+	if link == nil || !strings.Contains(stdout, "until ") {
+		t.Fatalf("it said:\n%s", stdout)
+	}
+	d := opened(t, folder)
+	o, err := d.OpenReset(t.Context(), link[1])
+	if err != nil || o.State != model.ResetLive || o.Account.Role != model.RoleOwner || o.Account.Name != "Ruth Adler" {
+		t.Fatalf("the link opens %+v, %v", o, err)
+	}
+	if _, err := d.SetPassword(t.Context(), model.NewPassword{Token: model.NewSecret(link[1]), Password: password, Confirm: password}); err != nil {
+		t.Fatal(err)
+	}
+	if !fitsIn(t, d, ruth, password) {
+		t.Error("the new password does not sign in")
+	}
+}
+
+func TestOwnerTakesAPasswordFromStandardInput(t *testing.T) {
+	for name, line := range map[string]string{
+		"a line":               password + "\n",
+		"a line from Windows":  password + "\r\n",
+		"no line break":        password,
+		"lines after the line": password + "\nand more\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			c := command(t, []string{"LATCHKEY_DATA=" + folder}, "owner", ruth, "--password-stdin")
+			c.Stdin = strings.NewReader(line)
+			status, stdout, stderr := finish(t, c)
+			if status != 0 || strings.Contains(stdout, "/reset/") || strings.Contains(stdout+stderr, password) {
+				t.Fatalf("ended with status %d:\n%s%s", status, stdout, stderr)
+			}
+			if !fitsIn(t, opened(t, folder), ruth, password) {
+				t.Error("the password does not sign in")
+			}
+		})
+	}
+}
+
+func TestOwnerRefusesWhatThePolicyRefuses(t *testing.T) {
+	for _, test := range []struct{ name, email, line, want string }{
+		{"no password", ruth, "", "no password on standard input"},
+		{"an empty line", ruth, "\n", "no password on standard input"},
+		{"a short one", ruth, "kettle\n", "at least 15 characters"},
+		{"a common one", ruth, "qwertyuiopasdfghjkl\n", "guessed"},
+		{"a very long one", ruth, strings.Repeat("kettle stairs ", 2000) + "\n", "at most 256 characters"},
+		{"an address that is none", "ruth", password + "\n", "like name@example.org"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			c := command(t, nil, "owner", test.email, "--password-stdin", "--data", folder)
+			c.Stdin = strings.NewReader(test.line)
+			status, stdout, stderr := finish(t, c)
+			if status != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, test.want) {
+				t.Errorf("ended with status %d: %s", status, stderr)
+			}
+			if stdout != "" {
+				t.Errorf("it said:\n%s", stdout)
+			}
+			all, err := opened(t, folder).Staff(t.Context(), model.ShellActor())
+			if err != nil || len(all) != 0 {
+				t.Errorf("made %v, %v", all, err)
+			}
+		})
+	}
+}
+
+func TestOwnerRescuesADisabledOwnerWhileThePortalIsServed(t *testing.T) {
+	folder := setUp(t)
+	d := opened(t, folder)
+	all, err := d.Staff(t.Context(), model.ShellActor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Disable(t.Context(), model.ShellActor(), all[0].MemberID); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, command(t, nil, "--data", folder, anyPort))
+	address := p.says(`^It listens on (\S+) `)
+
+	status, stdout, stderr := finish(t, command(t, nil, "owner", strings.ToUpper(ruth), "--data", folder))
+	if status != 0 || !strings.Contains(stdout, "signed out everywhere") {
+		t.Fatalf("ended with status %d:\n%s%s", status, stdout, stderr)
+	}
+	token := regexp.MustCompile(`/reset/([a-z2-7]{40})`).FindStringSubmatch(stdout)
+	if token == nil {
+		t.Fatalf("it said:\n%s", stdout)
+	}
+	if status, _ := get(t, browser(t), "http://"+address+"/reset/"+token[1]); status != http.StatusSeeOther {
+		t.Errorf("the running portal answers the link with %d", status)
+	}
+	if fitsIn(t, d, ruth, password) {
+		t.Error("the old password still signs in")
+	}
+	p.stop()
+}
