@@ -84,21 +84,22 @@ func ParseEmail(typed string) (email, sentence string) {
 	}
 	at := strings.LastIndexByte(s, '@')
 	local, domain := s[:at], s[at+1:]
-	if len(local) > localMax || strings.ContainsAny(local, `"\<>()[],;:`) || !plausibleDomain(domain) {
+	if len(local) > localMax || strings.ContainsAny(local, `"\<>()[],;:`) || !strings.Contains(domain, ".") || !plausibleName(domain) {
 		return s, wrong
 	}
 	return s, ""
 }
 
-func plausibleDomain(domain string) bool {
-	labels := strings.Split(domain, ".")
-	for _, l := range labels {
+// plausibleName reports whether a name of the DNS could be written like this,
+// as people see it: in letters of any script.
+func plausibleName(name string) bool {
+	for l := range strings.SplitSeq(name, ".") {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' ||
 			strings.ContainsFunc(l, func(r rune) bool { return r != '-' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) }) {
 			return false
 		}
 	}
-	return len(labels) > 1
+	return len(name) <= 253 // RFC 1035 §2.3.4, less the length bytes at both ends
 }
 
 // EmailKey is the form under which two spellings of an address are the same:

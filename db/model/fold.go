@@ -24,6 +24,8 @@ const apostrophes = "'’‘‛ʼʻ`′"
 // "Straße" and "strasse" are the same). SQLite's own folding knows ASCII only,
 // so it is done here and kept in columns of its own.
 func Fold(s string) string {
+	// What follows a broken character would stay composed.
+	s = strings.ToValidUTF8(s, "\ufffd")
 	// NFKD would part the acute accent, a common apostrophe, into a space and
 	// an accent.
 	s = norm.NFKD.String(strings.ReplaceAll(s, "´", "'"))
@@ -88,13 +90,19 @@ func (m Member) SearchText() string {
 	return strings.Join(out, " ")
 }
 
+// mostSearchWords is more than anybody types. SQLite's full-text search fails
+// on a question of more than 4,095 words.
+const mostSearchWords = 20
+
 // SearchWords is the words of what was typed into the search field, folded
-// like SearchText. A text of digits and phone punctuation alone is one word:
-// people type a phone number with whatever spaces it has on their display.
+// like SearchText; the first 20 of them. A text of digits and phone
+// punctuation alone is one word: people type a phone number with whatever
+// spaces it has on their display.
 func SearchWords(typed string) []string {
 	f := Fold(typed)
 	if d := Digits(f); d != "" && strings.Trim(f, "0123456789 +-/().") == "" {
 		return []string{d}
 	}
-	return words(withoutApostrophes(f))
+	ws := words(withoutApostrophes(f))
+	return ws[:min(len(ws), mostSearchWords)]
 }

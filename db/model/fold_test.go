@@ -271,6 +271,14 @@ func TestSearchWords(t *testing.T) {
 	}
 }
 
+func TestOnlyTheFirstTwentyWordsAreSearchedFor(t *testing.T) {
+	for _, n := range []int{19, 20, 21, 100_000} {
+		if got := model.SearchWords(strings.Repeat("ruth ", n)); len(got) != min(n, 20) {
+			t.Errorf("%d words: %d are searched for", n, len(got))
+		}
+	}
+}
+
 func TestDigits(t *testing.T) {
 	for typed, want := range map[string]string{"": "", "abc": "", "+49 (0)171": "490171", "٣4": "4", "1\xff2": "12"} {
 		if got := model.Digits(typed); got != want {
@@ -304,10 +312,13 @@ func TestMembersAreSortedByLastName(t *testing.T) {
 }
 
 func FuzzFold(f *testing.F) {
-	for _, seed := range []string{"", "Łukasz", "Straße", "O´Brien", "ʼn", "İ", "ᾳ", "e\u0301\u0323", "हिन्दी", "한", "ｶﾞ", "\xff", "a\xc3b", "0171-555", "\u0f73\u0f71", "Ǆ", "+49 171", "ŉ'"} {
+	for _, seed := range []string{"", "Łukasz", "Straße", "O´Brien", "ʼn", "İ", "ᾳ", "e\u0301\u0323", "हिन्दी", "한", "ｶﾞ", "\xff", "a\xc3b", "0\xf0ĥ", "0171-555", "\u0f73\u0f71", "Ǆ", "+49 171", "ŉ'"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) > 500 {
+			return
+		}
 		once := model.Fold(s)
 		if twice := model.Fold(once); twice != once {
 			t.Errorf("%q: once %+q, twice %+q", s, once, twice)

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -80,9 +81,10 @@ func (m Member) SortKey() string {
 	return key
 }
 
-// MemberNoKey is the form under which two member numbers are the same.
+// MemberNoKey is the form under which two member numbers are the same:
+// composed and case-folded.
 func MemberNoKey(no string) string {
-	return strings.ToLower(norm.NFC.String(strings.TrimSpace(no)))
+	return norm.NFC.String(cases.Fold().String(norm.NFC.String(strings.TrimSpace(no))))
 }
 
 // MemberField is one field of the record, as it is called in forms and CSV
@@ -128,9 +130,10 @@ var MemberFields = []MemberField{
 func (m *Member) Clean() Fields {
 	f := Fields{}
 	for _, field := range MemberFields {
-		text := strings.TrimSpace(strings.ReplaceAll(field.Value(*m), "\r\n", "\n"))
+		// Composed before it is measured: NFC parts some signs for good.
+		text := strings.TrimSpace(norm.NFC.String(lineBreaks.Replace(field.Value(*m))))
 		f.Add(field.Name, textProblem(text, field.Max, field.Name == "notes"))
-		field.Set(m, norm.NFC.String(text))
+		field.Set(m, text)
 	}
 	if m.Status == "" {
 		m.Status = StatusActive
@@ -156,6 +159,8 @@ func (m *Member) Clean() Fields {
 	}
 	return f
 }
+
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 func knownStatus(s Status) bool {
 	for _, known := range Statuses {

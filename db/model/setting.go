@@ -106,6 +106,7 @@ func (s Settings) HeldBack() bool {
 
 // Loopback reports whether a host name or address means this very computer.
 func Loopback(host string) bool {
+	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -113,15 +114,36 @@ func Loopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// ParseBaseURL checks the address under which people reach the portal.
+// plausibleHost reports whether a host is a name or an address. url.Parse
+// alone also takes quotes, commas and angle brackets.
+func plausibleHost(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Zone() == ""
+	}
+	return plausibleName(strings.ReplaceAll(host, "_", "-")) // Windows has names with one
+}
+
+// ParseBaseURL checks the address under which people reach the portal. It
+// comes back as browsers write an origin: lower case, without the usual port.
 func ParseBaseURL(typed string) (base, sentence string) {
 	s := strings.TrimRight(strings.TrimSpace(typed), "/")
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || !plausibleHost(u.Hostname()) ||
 		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return s, "Please write it like https://members.example.org, without anything after the name."
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host), ""
+	base = u.Scheme + "://" + strings.ToLower(strings.TrimSuffix(u.Host, ":"+u.Port()))
+	if u.Port() == "" {
+		return base, ""
+	}
+	port, err := strconv.Atoi(u.Port())
+	switch {
+	case err != nil || port < 1 || port > 65535:
+		return s, "The number after the colon, the port, goes from 1 to 65535."
+	case port == 80 && u.Scheme == "http", port == 443 && u.Scheme == "https":
+		return base, ""
+	}
+	return base + ":" + strconv.Itoa(port), ""
 }
 
 // ParseMailServer reads smtp://[user:password@]host[:port] (STARTTLS) or
@@ -131,7 +153,10 @@ func ParseMailServer(s string) (MailServer, error) {
 		return MailServer{}, nil
 	}
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+	// A ? or # may be a bare one of the password, and what stands before it
+	// would pass for the host.
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || !plausibleHost(u.Hostname()) ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return MailServer{}, fmt.Errorf("the mail server is written smtp://user:password@host:port, or smtps:// for TLS from the start")
 	}
 	m := MailServer{Host: u.Hostname(), Port: 587, TLS: u.Scheme == "smtps"}
@@ -190,7 +215,7 @@ func (s *Settings) Clean() Fields {
 	base, sentence := ParseBaseURL(s.BaseURL)
 	s.BaseURL = base
 	f.Add("base_url", sentence)
-	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" {
+	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
 		f.Add("time_zone", "Please choose a time zone from the list, like Europe/Berlin.")
 	}
 	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo} {
