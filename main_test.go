@@ -1,0 +1,666 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"latchkey/db"
+	"latchkey/db/model"
+	"latchkey/handlers/postman/postmantest"
+)
+
+// The tests of this file run the built binary as a volunteer would, with a
+// real mail server and a real browser.
+
+// binary builds the portal once.
+var binary = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "latchkey-test")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "latchkey")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput() //nolint:gosec // our own build
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// running is a portal in a process of its own.
+type running struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	folder string
+	said   *lockedBuffer
+}
+
+// lockedBuffer collects what a process prints while a test reads it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs the portal on a free port in a folder and waits until it answers.
+func start(t *testing.T, folder string, args ...string) *running {
+	t.Helper()
+	addr := freeAddr(t)
+	return startAt(t, folder, addr, args...)
+}
+
+func startAt(t *testing.T, folder, addr string, args ...string) *running {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &running{t: t, url: "http://" + addr, folder: folder, said: &lockedBuffer{}}
+	args = append([]string{"serve", "--data", folder, "--addr", addr, "--base-url", p.url}, args...)
+	p.cmd = exec.Command(path, args...) //nolint:gosec // our own binary
+	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	p.cmd.Env = append(os.Environ(), "LATCHKEY_SMTP=", "LATCHKEY_DATA=")
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	eventually(t, "the portal answers", func() bool {
+		res, err := http.Get(p.url + "/healthz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// stop ends the portal as a service manager does, and wants a clean end.
+func (p *running) stop() {
+	if p.cmd.ProcessState != nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("the portal ended with %v:\n%s", err, p.said)
+	}
+}
+
+// kill ends the portal as a power cut does.
+func (p *running) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+var setupLink = regexp.MustCompile(`http://\S+/setup\?code=\S+`)
+
+// setupURL is the address that the portal printed.
+func (p *running) setupURL() string {
+	p.t.Helper()
+	var link string
+	eventually(p.t, "the set-up address is printed", func() bool {
+		link = setupLink.FindString(p.said.String())
+		return link != ""
+	})
+	return link
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // it never accepted anything
+	return l.Addr().String()
+}
+
+// eventually polls until f is true, for at most half a minute.
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it never came true that %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// chromium starts one browser for all tests. Where there is none, its tests
+// are skipped; in CI that would hide them, so there they fail.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no Chromium found, and in CI there has to be one")
+		}
+		t.Skip("no Chromium found: install it (Debian: apt install chromium) to run the browser tests")
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
+		// A name that is not localhost: over plain http browsers offer no clipboard there.
+		chromedp.Flag("host-resolver-rules", "MAP portal.test 127.0.0.1"),
+	)...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// tab is one person's browser: cookies of its own.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+}
+
+// open gives a new person's browser. Whatever the content security policy
+// blocks in it fails the test.
+func open(t *testing.T, chromium context.Context, base string) *tab {
+	t.Helper()
+	ctx, stop := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
+	t.Cleanup(stop)
+	b := &tab{t, ctx, base}
+	if err := chromedp.Listen(ctx, func(e any) {
+		switch e := e.(type) {
+		case *log.EventEntryAdded:
+			if strings.Contains(e.Entry.Text, "Content Security Policy") {
+				t.Errorf("%s: %s", e.Entry.URL, e.Entry.Text)
+			}
+		case *runtime.EventExceptionThrown:
+			t.Errorf("a script failed: %+v", e.ExceptionDetails)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *tab) withoutScripts() {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) allowClipboard() {
+	b.t.Helper()
+	for _, name := range []string{"clipboard-read", "clipboard-write"} {
+		_, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, browser.SetPermissionParams{
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+			Origin: b.base, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *tab) colours(scheme string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%v, at %s:\n%s", err, b.at(), b.shown())
+	}
+}
+
+// value is what a script gives.
+func value[T any](b *tab, script string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%v, at %s:\n%s", err, b.at(), b.shown())
+	}
+	return v
+}
+
+// text is the words on the page, "" while it is loading.
+func (b *tab) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	words, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.replace(/\s+/g, " ")`))
+	if err != nil {
+		return ""
+	}
+	return words
+}
+
+// shown is the beginning of text, for a failure's words.
+func (b *tab) shown() string {
+	text := b.text()
+	return text[:min(len(text), 800)]
+}
+
+func (b *tab) at() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	address, err := chromedp.Run(ctx, chromedp.Location())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimPrefix(address, b.base)
+}
+
+func (b *tab) visit(address string) {
+	b.t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = b.base + address
+	}
+	b.do(chromedp.Navigate(address))
+}
+
+// fill types into fields, named by their name attribute.
+func (b *tab) fill(fields ...string) {
+	b.t.Helper()
+	for i := 0; i < len(fields); i += 2 {
+		sel := chromedp.CSS(`main [name="` + fields[i] + `"]`)
+		b.do(chromedp.WaitVisible(sel), chromedp.Clear(sel), chromedp.SendKeys(sel, fields[i+1]))
+	}
+}
+
+// press clicks the button or link that says these words.
+func (b *tab) press(words string) {
+	b.t.Helper()
+	b.do(chromedp.Click(fmt.Sprintf(`//main//*[self::button or self::a or self::summary][contains(normalize-space(.), "%s")]`, words), chromedp.NodeVisible))
+}
+
+// submit sends the first form of the page.
+func (b *tab) submit() {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS("main form button:not([type=button])"), chromedp.NodeVisible))
+}
+
+// sees waits until the page says something.
+func (b *tab) sees(words string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
+	defer cancel()
+	tick := time.NewTicker(30 * time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(b.text(), words) {
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("%s never says %q:\n%s", b.at(), words, b.shown())
+		case <-tick.C:
+		}
+	}
+}
+
+func (b *tab) attribute(sel, name string) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	a, err := chromedp.Run(ctx, chromedp.AttributeValue(chromedp.CSS(sel), name))
+	if err != nil || !a.Exists {
+		b.t.Fatalf("%s has no %s: %v", sel, name, err)
+	}
+	return a.Value
+}
+
+const (
+	ownerEmail    = "ruth@riverside.example"
+	ownerPassword = "brass lantern over quiet water"
+	newPassword   = "seven green umbrellas tonight"
+)
+
+// setUp goes through the first start in a browser and signs the owner in.
+func setUp(b *tab, p *running) {
+	b.t.Helper()
+	b.visit(p.setupURL())
+	b.fill("association", "Riverside Rowing Club", "first_name", "Ruth", "last_name", "Adler", "email", ownerEmail,
+		"password", ownerPassword, "password_confirm", ownerPassword)
+	b.submit()
+	b.sees("Sign in")
+	b.signIn(ownerEmail, ownerPassword)
+	b.sees("Members")
+}
+
+func (b *tab) signIn(login, password string) {
+	b.t.Helper()
+	b.visit("/sign-in")
+	b.fill("login", login, "password", password)
+	b.press("Sign in")
+}
+
+// The reason the portal exists, once as browsers are today and once without
+// any script: from the telephone to a member who is signed in.
+func TestFromARecordToASignedInMember(t *testing.T) {
+	chrome := chromium(t)
+	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
+		t.Run(name, func(t *testing.T) {
+			hog := postmantest.StartMailHog(t)
+			p := start(t, t.TempDir(), "--smtp", hog.Server().URL())
+			staff, member := open(t, chrome, p.url), open(t, chrome, p.url)
+			staff.allowClipboard()
+			if !scripts {
+				staff.withoutScripts()
+				member.withoutScripts()
+			}
+			setUp(staff, p)
+
+			staff.visit("/admin/members/new")
+			staff.fill("first_name", "Łukasz", "last_name", "Brandt", "email", "lukasz@example.org", "phone", "030 555 77")
+			staff.press("Add")
+			staff.sees("Łukasz Brandt")
+			staff.press("Settings")
+			staff.sees("There is no account yet")
+
+			stays := func(press, words string) {
+				t.Helper()
+				if scripts {
+					value[string](staff, `window.stayed = "yes"`)
+				}
+				staff.press(press)
+				staff.sees(words)
+				if scripts && value[string](staff, `window.stayed || "no"`) != "yes" {
+					t.Errorf("%s loaded the page anew", press)
+				}
+			}
+			stays("Create User", "Account successfully created and reset password email sent.")
+			welcome := hog.Await("lukasz@example.org", 1)[0]
+			link := staff.attribute("[data-reset-link]", "data-reset-link")
+			if links := welcome.Links(); len(links) == 0 || links[0] != link {
+				t.Fatalf("the letter's links are not the one on the record")
+			}
+			if !scripts {
+				staff.visit(staff.at()) // nobody asks again by itself
+			}
+			staff.sees("accepted by the mail server today")
+
+			if scripts {
+				staff.press("Copy Link")
+				staff.sees("Copied")
+				if got := value[string](staff, `navigator.clipboard.readText()`); got != link {
+					t.Error("the clipboard does not hold the link")
+				}
+			}
+
+			member.visit(link)
+			member.sees("Łukasz Brandt")
+			if strings.Contains(member.at(), link[len(link)-40:]) {
+				t.Error("the address bar shows the token")
+			}
+			member.fill("password", newPassword, "password_confirm", newPassword)
+			member.press("Save password")
+			member.sees("Your password is changed")
+			if got := member.attribute(`[name=login]`, "value"); got != "lukasz@example.org" {
+				t.Errorf("sign-in is prefilled with %q", got)
+			}
+			member.fill("password", newPassword)
+			member.press("Sign in")
+			member.sees("Change password")
+			if got := member.at(); got != "/account" {
+				t.Errorf("signed in at %s", got)
+			}
+
+			staff.visit(staff.at())
+			staff.sees("It did its work")
+			stays("Send Password Reset", "Reset password email sent.")
+			if again := staff.attribute("[data-reset-link]", "data-reset-link"); again == link {
+				t.Error("a used link is sent again")
+			}
+			hog.Await("lukasz@example.org", 3) // welcome, changed, reset
+		})
+	}
+}
+
+// On plain http under a name there is no clipboard; Copy Link selects the text
+// and says so, and never claims to have copied it.
+func TestCopyLinkWhereBrowsersOfferNoClipboard(t *testing.T) {
+	chrome := chromium(t)
+	addr := freeAddr(t)
+	base := "http://portal.test:" + addr[strings.LastIndexByte(addr, ':')+1:]
+	p := startAt(t, t.TempDir(), addr, "--base-url", base)
+	b := open(t, chrome, base)
+	b.visit(p.setupURL())
+	setUp(b, p)
+	b.visit("/admin/members/new")
+	b.fill("first_name", "Mia", "last_name", "Brandt", "email", "mia@example.org")
+	b.press("Add")
+	b.sees("Mia Brandt")
+	b.press("Settings")
+	b.press("Create User")
+	b.sees("No mail server is set up. Copy the link and hand it over.")
+	b.press("Copy Link")
+	b.sees("Press Ctrl+C")
+	if strings.Contains(b.text(), "Copied") {
+		t.Error("it says copied")
+	}
+	if got := value[string](b, `(function () { var f = document.activeElement; return f.value.slice(f.selectionStart, f.selectionEnd) })()`); got != b.attribute("[data-reset-link]", "data-reset-link") {
+		t.Errorf("selected is %q", got)
+	}
+}
+
+// A power cut between the press and the letter: after the restart it leaves
+// with the same link.
+func TestAfterAPowerCutTheLetterLeavesWithTheSameLink(t *testing.T) {
+	hog := postmantest.StartMailHog(t)
+	server := hog.Server()
+	folder := t.TempDir()
+	// The first portal finds nobody at its mail server's address.
+	closed := model.MailServer{Host: "127.0.0.1", Port: 1}
+	p := start(t, folder, "--smtp", closed.URL())
+	link := ownerLink(t, folder)
+	p.kill()
+	p = start(t, folder, "--smtp", server.URL())
+	letter := hog.Await("mia@example.org", 1)[0]
+	if links := letter.Links(); len(links) == 0 || !strings.HasSuffix(links[0], link[strings.LastIndexByte(link, '/'):]) {
+		t.Error("another link, or none")
+	}
+	for _, secret := range append(letter.Links(), link[strings.LastIndexByte(link, '/')+1:]) {
+		if strings.Contains(p.said.String(), secret) {
+			t.Error("the log holds the link")
+		}
+	}
+}
+
+// ownerLink does, beside the running portal and as its command line would,
+// what staff do in a browser, and gives the link.
+func ownerLink(t *testing.T, folder string) string {
+	t.Helper()
+	mail := model.MailServer{Host: "127.0.0.1", Port: 1}
+	d, err := db.Open(t.Context(), folder, db.Fixed{Mail: &mail})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close() //nolint:errcheck // only read from here on
+	id, err := d.AddMember(t.Context(), model.ShellActor(), model.Member{FirstName: "Mia", LastName: "Brandt", Email: "mia@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CreateUser(t.Context(), model.ShellActor(), id, "mia@example.org", false); err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.AccountRecord(t.Context(), model.ShellActor(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Status.Link.Reveal()
+}
+
+var (
+	demoAt       = regexp.MustCompile(`http://localhost:\d+`)
+	demoEmail    = regexp.MustCompile(`(?m)^\s+email\s+(\S+)$`)
+	demoPassword = regexp.MustCompile(`(?m)^\s+password\s+(\S+)$`)
+)
+
+// startDemo runs the demonstration and gives its address, owner and password.
+func startDemo(t *testing.T) (base, email, password string) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &running{t: t, said: &lockedBuffer{}, cmd: exec.Command(path, "demo")} //nolint:gosec // our own binary
+	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	eventually(t, "the demonstration says how to sign in", func() bool { return demoPassword.MatchString(p.said.String()) })
+	said := p.said.String()
+	return demoAt.FindString(said), demoEmail.FindStringSubmatch(said)[1], demoPassword.FindStringSubmatch(said)[1]
+}
+
+// Every page, light and dark, through axe-core.
+func TestEveryPageIsAccessible(t *testing.T) {
+	chrome := chromium(t)
+	axe, err := os.ReadFile("handlers/testdata/axe-core-4.14.1.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, email, password := startDemo(t)
+	b := open(t, chrome, base)
+	check := func(what string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			b.colours(scheme)
+			b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
+			found := value[string](b, `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
+				v.id + " (" + v.impact + "): " + v.help + "\n" + v.nodes.map(n => "    " + n.target + " " + n.failureSummary.replace(/\n/g, " ")).join("\n")).join("\n"))`)
+			if found != "" {
+				t.Errorf("%s, %s, %s:\n%s", what, b.at(), scheme, found)
+			}
+		}
+	}
+	look := func(path string) {
+		t.Helper()
+		b.visit(path)
+		check(path)
+	}
+
+	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/nothing-here", "/setup"} {
+		look(path)
+	}
+	b.askForgot()
+	check("the answer to Forgot password")
+	b.visit("/sign-in")
+	b.fill("login", email, "password", "wrong")
+	b.press("Sign in")
+	b.sees("do not fit together")
+	check("a refused sign-in")
+	b.signIn(email, password)
+	b.sees("Members")
+	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz", "/admin/members/new",
+		"/admin/staff", "/admin/settings", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
+		look(path)
+	}
+	b.visit("/admin/members/new")
+	b.fill("email", "not an address")
+	b.press("Add")
+	b.sees("check")
+	check("a form with mistakes")
+
+	// Each kind of record there is in the demonstration: its link's story in a
+	// sentence of the panel.
+	d := b.memberIDs()
+	for _, id := range d {
+		look("/admin/members/" + id + "/settings")
+	}
+	look("/admin/members/" + d[0])
+	look("/admin/members/" + d[0] + "/activity")
+
+	b.visit("/demo/letters")
+	links := value[[]string](b, `Array.from(document.querySelectorAll('a[href*="/reset/"]')).map(a => a.href)`)
+	if len(links) == 0 {
+		t.Fatal("no letter in the demonstration has a link")
+	}
+	look(links[0])
+	b.fill("password", "short", "password_confirm", "short")
+	b.submit()
+	b.sees("at least")
+	check("a refused password")
+}
+
+// askForgot asks for a new password.
+func (b *tab) askForgot() {
+	b.t.Helper()
+	b.visit("/forgot-password")
+	b.fill("login", "nobody@example.org")
+	b.submit()
+	b.sees("If we know that address")
+}
+
+// memberIDs finds a record for each word of the Sign-in column and each story
+// that the demonstration tells.
+func (b *tab) memberIDs() (ids []string) {
+	b.t.Helper()
+	seen := map[string]bool{}
+	for _, q := range []string{"luk", "a", "b", "c", "k", "m", "w"} {
+		b.visit("/admin/members?q=" + q)
+		for _, id := range value[[]string](b, `Array.from(document.querySelectorAll('main a[href^="/admin/members/"]')).map(a => a.getAttribute("href").match(/\d+/)).filter(m => m).map(m => m[0]).slice(0, 3)`) {
+			if !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		b.t.Fatal("no member found")
+	}
+	return ids
+}
