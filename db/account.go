@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -535,13 +536,12 @@ func (d *DB) InviteStaff(ctx context.Context, actor model.Actor, in model.Invite
 		if err := tx.needMail(); err != nil {
 			return err
 		}
-		if memberID, err = tx.addMember(ctx, actor, m); err != nil {
+		m, err := tx.newcomer(ctx, actor, m)
+		if err != nil {
 			return err
 		}
-		if m, err = member(ctx, tx, memberID); err != nil {
-			return err
-		}
-		a, err := tx.makeAccount(ctx, actor, m, m.Email, false, in.Role)
+		memberID = m.ID
+		a, err := tx.makeAccount(ctx, actor, m, in.Email, false, in.Role)
 		if err != nil {
 			return err
 		}
@@ -640,11 +640,8 @@ func (tx *Tx) makeShellAccount(ctx context.Context, actor model.Actor, name, ema
 	if err := m.Clean().Err(); err != nil {
 		return model.Account{}, err
 	}
-	id, err := tx.addMember(ctx, actor, m)
+	m, err := tx.newcomer(ctx, actor, m)
 	if err != nil {
-		return model.Account{}, err
-	}
-	if m, err = member(ctx, tx, id); err != nil {
 		return model.Account{}, err
 	}
 	return tx.makeAccount(ctx, actor, m, email, false, "")
@@ -717,28 +714,66 @@ func (tx *Tx) setUpOwner(ctx context.Context, actor model.Actor, m model.Member)
 	if len(all) > 0 {
 		return all[0], nil
 	}
-	id, err := tx.addMember(ctx, actor, m)
-	if err != nil {
+	email := m.Email
+	if m, err = tx.newcomer(ctx, actor, m); err != nil {
 		return model.Account{}, err
 	}
-	if m, err = member(ctx, tx, id); err != nil {
-		return model.Account{}, err
-	}
-	return tx.makeAccount(ctx, actor, m, m.Email, false, "")
+	return tx.makeAccount(ctx, actor, m, email, false, "")
 }
 
-// slowedFor is how long the next sign-in from just anywhere has to wait.
+// slowedFor is how long the next sign-in has to wait, from wherever the wrong
+// tries came from.
 func (d *DB) slowedFor(ctx context.Context, a model.Account, now time.Time) (time.Duration, error) {
 	var longest time.Duration
 	for _, login := range []string{model.EmailKey(a.Email), model.MemberNoKey(a.MemberNo)} {
 		if login == "" {
 			continue
 		}
-		f, err := failures(ctx, d.read, d.crowdBucket(login))
+		crowd := d.crowdBucket(login)
+		waits, err := rows(ctx, d.read, func(rs *sql.Rows) (time.Duration, error) {
+			var bucket []byte
+			var f model.Failures
+			if err := rs.Scan(&bucket, &f.Count, unix{&f.LastAt}); err != nil {
+				return 0, err
+			}
+			if bytes.Equal(bucket, crowd) {
+				return f.CrowdWait(now), nil
+			}
+			return f.Wait(now), nil
+		}, `SELECT bucket, count, last_at FROM failure WHERE login = ?`, crowd)
 		if err != nil {
 			return 0, err
 		}
-		longest = max(longest, f.CrowdWait(now))
+		for _, w := range waits {
+			longest = max(longest, w)
+		}
 	}
 	return longest, nil
+}
+
+// onRoll is the record of whoever is known under a contact address and has no
+// account yet, nil unless there is exactly one. A new account belongs to it: a
+// second record for the same person would only have to be merged later.
+func (tx *Tx) onRoll(ctx context.Context, email string) (*model.Member, error) {
+	all, err := membersWithoutAccount(ctx, tx, model.EmailKey(email))
+	if err != nil || len(all) != 1 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// newcomer is the record for a new account: the one on the roll, or a new one.
+func (tx *Tx) newcomer(ctx context.Context, actor model.Actor, m model.Member) (model.Member, error) {
+	known, err := tx.onRoll(ctx, m.Email)
+	if err != nil {
+		return m, err
+	}
+	if known != nil {
+		return *known, nil
+	}
+	id, err := tx.addMember(ctx, actor, m)
+	if err != nil {
+		return m, err
+	}
+	return member(ctx, tx, id)
 }

@@ -144,10 +144,7 @@ func (tx *Tx) joinFromRoll(ctx context.Context, emailKey string, present []model
 			return nil, nil
 		}
 	}
-	on, err := rows(ctx, tx, func(rs *sql.Rows) (model.Member, error) {
-		var m model.Member
-		return m, rs.Scan(memberTargets(&m)...)
-	}, `SELECT `+memberColumns+` FROM member m WHERE m.email_key = ? AND NOT EXISTS (SELECT 1 FROM account a WHERE a.member_id = m.id) ORDER BY m.id`, emailKey)
+	on, err := membersWithoutAccount(ctx, tx, emailKey)
 	if err != nil || len(on) == 0 {
 		return nil, err
 	}

@@ -34,6 +34,16 @@ func member(ctx context.Context, q querier, id int64) (model.Member, error) {
 	return m, err
 }
 
+// membersWithoutAccount are the people on the roll under a contact address who
+// have no account yet.
+func membersWithoutAccount(ctx context.Context, q querier, emailKey string) ([]model.Member, error) {
+	return rows(ctx, q, func(rs *sql.Rows) (model.Member, error) {
+		var m model.Member
+		return m, rs.Scan(memberTargets(&m)...)
+	}, `SELECT `+memberColumns+` FROM member m
+		WHERE m.email_key = ? AND NOT EXISTS (SELECT 1 FROM account a WHERE a.member_id = m.id) ORDER BY m.id`, emailKey)
+}
+
 // Member is a record and its account, nil without one.
 func (d *DB) Member(ctx context.Context, actor model.Actor, id int64) (model.Member, *model.Account, error) {
 	if err := actor.MayRead(); err != nil {

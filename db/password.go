@@ -186,7 +186,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, err
 	}
 	if !stored.Matches(tried) {
-		err := d.act(ctx, func(tx *Tx) error { return tx.countFailure(ctx, bucket) })
+		err := d.act(ctx, func(tx *Tx) error { return tx.countFailure(ctx, bucket, bucket) })
 		return done, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
 	}
 	settings, err := d.Settings(ctx)

@@ -241,7 +241,7 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 		fits = still
 		switch len(fits) {
 		case 0:
-			return tx.refuseSignIn(ctx, in.Network, all, buckets)
+			return tx.refuseSignIn(ctx, in.Network, login, all, buckets)
 		case 1:
 			if err := tx.clearFailures(ctx, buckets...); err != nil {
 				return err
@@ -264,9 +264,9 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 // longestTried is more bytes than any password that could be set.
 const longestTried = 4096
 
-func (tx *Tx) refuseSignIn(ctx context.Context, network string, all []candidate, buckets [][]byte) error {
+func (tx *Tx) refuseSignIn(ctx context.Context, network, login string, all []candidate, buckets [][]byte) error {
 	for _, b := range buckets {
-		if err := tx.countFailure(ctx, b); err != nil {
+		if err := tx.countFailure(ctx, b, tx.db.crowdBucket(login)); err != nil {
 			return err
 		}
 	}
@@ -420,15 +420,15 @@ func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait t
 	return func() { d.trying.add(buckets, -1) }, 0, nil
 }
 
-func (tx *Tx) countFailure(ctx context.Context, bucket []byte) error {
+func (tx *Tx) countFailure(ctx context.Context, bucket, login []byte) error {
 	f, err := failures(ctx, tx, bucket)
 	if err != nil {
 		return err
 	}
 	f = f.Next(tx.Now)
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO failure (bucket, count, last_at) VALUES (?, ?, ?)
-		ON CONFLICT (bucket) DO UPDATE SET count = excluded.count, last_at = excluded.last_at`, bucket, f.Count, f.LastAt.Unix())
+		INSERT INTO failure (bucket, login, count, last_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (bucket) DO UPDATE SET count = excluded.count, last_at = excluded.last_at`, bucket, login, f.Count, f.LastAt.Unix())
 	return err
 }
 

@@ -36,6 +36,20 @@ func TestSignInSlowsDownAfterFiveFailures(t *testing.T) {
 	}
 }
 
+func TestTheRecordSaysThatSignInIsSlowed(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	id := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	owner := dbtest.Owner(t, d)
+	for n := range 8 {
+		if got := record(t, d, owner, id).SlowedFor; (got > 0) != (n >= 5) {
+			t.Errorf("after %d failures slowed for %s", n, got)
+		}
+		clock.Add(5 * time.Second)
+		_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "wrong", Network: "192.0.2.0/24"})
+		wantKind(t, err, model.KindSignIn)
+	}
+}
+
 func TestAThousandTriesAtOnceAreNotAllTheFirst(t *testing.T) {
 	d, _ := dbtest.Open(t)
 	dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")

@@ -28,10 +28,12 @@ CREATE INDEX session_by_expiry ON session (expires_at);
 -- or device, so the table tells nobody who tried what.
 CREATE TABLE failure (
     bucket  BLOB    PRIMARY KEY,
+    login   BLOB    NOT NULL,    -- keyed hash of the typed login alone: finds all its buckets
     count   INTEGER NOT NULL,
     last_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX failure_by_login ON failure (login);
 CREATE INDEX failure_by_time ON failure (last_at);
 
 -- +goose Down
