@@ -84,7 +84,7 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 	}
 	if fresh {
 		// SQLite would make the file readable by all that the umask lets in.
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the folder is the operator's choice
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("the database %s cannot be made (%w): is the folder writable for this user?", path, cause(err))
 		}
@@ -195,7 +195,7 @@ func loadKeys(folder string, fresh bool) (model.Keyring, error) {
 	case info.Mode().Perm()&0o077 != 0:
 		return model.Keyring{}, fmt.Errorf("the key file %s can be read by other users of this machine: run chmod 600 %s", path, path)
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the folder is the operator's choice
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return model.Keyring{}, fmt.Errorf("the key file %s cannot be read (%w): does it belong to this user?", path, cause(err))
 	}
@@ -209,7 +209,7 @@ func loadKeys(folder string, fresh bool) (model.Keyring, error) {
 // writeNew writes a file that must not be there yet, to the disk and not only
 // to its cache: a database without its key is lost.
 func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the folder is the operator's choice
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -317,7 +317,7 @@ func rows[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error)
 	if err != nil {
 		return nil, err
 	}
-	defer rs.Close() //nolint:errcheck // Err below tells
+	defer rs.Close()
 	var all []T
 	for rs.Next() {
 		one, err := scan(rs)

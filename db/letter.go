@@ -174,8 +174,17 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 				return err
 			}
 			said, err := tx.db.contents(ctx, tx, tx.settings, l, tx.Now)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if err != nil {
-				return fmt.Errorf("letter %d: %w", l.ID, err)
+				// One letter that cannot be put together (its key is no longer in
+				// the key file) must not keep all others waiting behind it.
+				broken := model.Delivery{Reply: "The letter could not be put together: " + err.Error()}
+				if err := tx.settle(ctx, l.ID, model.LetterFailed, time.Time{}, broken); err != nil {
+					return err
+				}
+				continue
 			}
 			if l.Kind.CarriesLink() && len(said.Links) == 0 {
 				if err := tx.settle(ctx, l.ID, model.LetterWithdrawn, time.Time{}, model.Delivery{}); err != nil {

@@ -1,6 +1,9 @@
 package db_test
 
 import (
+	"database/sql"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,5 +182,26 @@ func TestTheFormerAddressIsToldForThirtyDays(t *testing.T) {
 		if got := dbtest.Kinds(letters); got != "reset to new@example.org, "+c.want && got != c.want {
 			t.Errorf("after %s: %q", c.after, got)
 		}
+	}
+}
+
+func TestALetterThatCannotBePutTogetherDoesNotBlockTheOthers(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	owner := dbtest.Owner(t, d)
+	id := dbtest.MemberWithAccount(t, d, "Mia Brandt", "mia@example.org")
+	raw, err := sql.Open("sqlite3", filepath.Join(folder, "latchkey.db"))
+	must(t, err)
+	defer raw.Close()
+	_, err = raw.Exec(`UPDATE reset SET key_id = 'retired'`)
+	must(t, err)
+	clock.Add(time.Second)
+	dbtest.MemberWithAccount(t, d, "Bert Koch", "bert@example.org")
+	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "welcome to bert@example.org" {
+		t.Errorf("letters: %q", got)
+	}
+	s, err := d.LetterStatus(t.Context(), owner, id)
+	if err != nil || s.Letter.State != model.LetterFailed || !strings.Contains(s.Letter.Reply, "put together") {
+		t.Errorf("%+v, %v", s.Letter, err)
 	}
 }

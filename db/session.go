@@ -303,14 +303,14 @@ const ticketLife = 5 * time.Minute
 // which of them it is. It names the password versions, so it dies with any of
 // the passwords.
 func (d *DB) ticket(now time.Time, keep bool, fits []candidate) model.Secret {
-	said := binary.BigEndian.AppendUint64(nil, uint64(now.Add(ticketLife).Unix())) //nolint:gosec // not before 1970
+	said := binary.BigEndian.AppendUint64(nil, uint64(now.Add(ticketLife).Unix()))
 	said = append(said, 0)
 	if keep {
 		said[8] = 1
 	}
 	for _, c := range fits {
-		said = binary.BigEndian.AppendUint64(said, uint64(c.account.ID))              //nolint:gosec // ids are positive
-		said = binary.BigEndian.AppendUint64(said, uint64(c.account.PasswordVersion)) //nolint:gosec // so are versions
+		said = binary.BigEndian.AppendUint64(said, uint64(c.account.ID))
+		said = binary.BigEndian.AppendUint64(said, uint64(c.account.PasswordVersion))
 	}
 	return model.NewSecret(signed(d.keys, "choice", said))
 }
@@ -323,11 +323,11 @@ func (d *DB) ChoosePerson(ctx context.Context, in model.Choice) (model.SignedIn,
 	if !ok || len(said) < 9 {
 		return done, errSignIn
 	}
-	until, keep, rest := time.Unix(int64(binary.BigEndian.Uint64(said)), 0), said[8] == 1, said[9:] //nolint:gosec // we signed it
+	until, keep, rest := time.Unix(int64(binary.BigEndian.Uint64(said)), 0), said[8] == 1, said[9:]
 	version := int64(-1)
 	for ; len(rest) >= 16; rest = rest[16:] {
-		if int64(binary.BigEndian.Uint64(rest)) == in.AccountID { //nolint:gosec // as above
-			version = int64(binary.BigEndian.Uint64(rest[8:])) //nolint:gosec // as above
+		if int64(binary.BigEndian.Uint64(rest)) == in.AccountID {
+			version = int64(binary.BigEndian.Uint64(rest[8:]))
 		}
 	}
 	err := d.act(ctx, func(tx *Tx) error {
@@ -362,9 +362,9 @@ func unsigned(k model.Keyring, purpose, text string) ([]byte, bool) {
 
 // newDevice marks a browser as one that signed in to this account.
 func (d *DB) newDevice(accountID int64) model.Secret {
-	said := binary.BigEndian.AppendUint64(nil, uint64(accountID)) //nolint:gosec // ids are positive
+	said := binary.BigEndian.AppendUint64(nil, uint64(accountID))
 	id := make([]byte, 16)
-	rand.Read(id) //nolint:errcheck,gosec // crypto/rand.Read never returns an error
+	rand.Read(id)
 	return model.NewSecret(signed(d.keys, "device", append(said, id...)))
 }
 
@@ -376,7 +376,7 @@ func (d *DB) knownDevice(cookie string, all []candidate) string {
 		return ""
 	}
 	for _, c := range all {
-		if bytes.Equal(said[:8], binary.BigEndian.AppendUint64(nil, uint64(c.account.ID))) { //nolint:gosec // ids are positive
+		if bytes.Equal(said[:8], binary.BigEndian.AppendUint64(nil, uint64(c.account.ID))) {
 			return strconv.Quote(string(said[8:]))
 		}
 	}

@@ -98,7 +98,7 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 	if err != nil {
 		return s, err
 	}
-	defer rs.Close() //nolint:errcheck // Err below tells
+	defer rs.Close()
 	stored := map[string]string{}
 	var password []byte
 	for rs.Next() {

@@ -90,8 +90,11 @@ func TestFoldingTwiceIsFoldingOnce(t *testing.T) {
 			t.Errorf("%q gives %q, which cannot be read", s, once)
 		}
 	}
-	// Every letter there is.
+	// Every letter there is; of those scripts that have thousands, some.
 	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if r%64 != 0 && unicode.In(r, unicode.Unified_Ideograph, unicode.Hangul, unicode.Tangut, unicode.Egyptian_Hieroglyphs, unicode.Cuneiform) {
+			continue
+		}
 		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) {
 			continue
 		}
@@ -272,7 +275,7 @@ func TestSearchWords(t *testing.T) {
 }
 
 func TestOnlyTheFirstTwentyWordsAreSearchedFor(t *testing.T) {
-	for _, n := range []int{19, 20, 21, 100_000} {
+	for _, n := range []int{19, 20, 21, 5000} {
 		if got := model.SearchWords(strings.Repeat("ruth ", n)); len(got) != min(n, 20) {
 			t.Errorf("%d words: %d are searched for", n, len(got))
 		}

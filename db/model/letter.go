@@ -137,7 +137,7 @@ type LetterContents struct {
 	From        string
 	ReplyTo     string
 	Links       []LetterLink
-	RequestedBy string    // "Ruth Adler of the office", "you", …
+	RequestedBy string    // name of the person of staff, "" if the member asked
 	ChangedAt   time.Time // password_changed, email_changed: when
 	SeenBy      []string  // password_changed: who at the office had the link on screen
 	NewEmail    string    // email_changed: the new address, blanked to its first letter and domain

@@ -93,7 +93,7 @@ func NewReset(a Account, keyID string, p ResetPolicy, now time.Time) Reset {
 		MadeAt: now, ResendUntil: now.Add(p.ResendWindow), ExpiresAt: now.Add(p.Lifetime),
 		Email: a.Email, PasswordVersion: a.PasswordVersion, MailedOnly: a.PendingRole != "",
 	}
-	rand.Read(r.Selector[:]) //nolint:errcheck,gosec // crypto/rand.Read never returns an error
+	rand.Read(r.Selector[:])
 	return r
 }
 
@@ -236,10 +236,10 @@ func (k Keyring) resetTag(r Reset) ([]byte, error) {
 	writeField(mac, []byte(resetPurpose))
 	writeField(mac, r.Selector[:])
 	for _, n := range []int64{r.ID, r.AccountID, r.MadeAt.Unix(), r.ExpiresAt.Unix()} {
-		writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // the bits are what is hashed
+		writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(n)))
 	}
 	writeField(mac, []byte(r.Email))
-	writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(r.PasswordVersion))) //nolint:gosec // as above
+	writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(r.PasswordVersion)))
 	return mac.Sum(nil)[:tagLen], nil
 }
 

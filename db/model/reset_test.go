@@ -278,6 +278,38 @@ func TestALinkDiesWithWhatItWasMadeFor(t *testing.T) {
 	}
 }
 
+func TestASecondPressWithinFiveSecondsIsADoubleClick(t *testing.T) {
+	const s = time.Second
+	jo := model.Actor{Kind: model.ByPerson, AccountID: 3, Role: model.RoleStaff}
+	kim := model.Actor{Kind: model.ByPerson, AccountID: 4, Role: model.RoleStaff}
+	tests := []struct {
+		name    string
+		by, now model.Actor
+		at      time.Duration
+		want    bool
+	}{
+		{"the same second", jo, jo, 0, true},
+		{"four seconds later", jo, jo, 4 * s, true},
+		{"five seconds later", jo, jo, 5 * s, false},
+		{"six seconds later", jo, jo, 6 * s, false},
+		{"a colleague", jo, kim, 0, false},
+		{"the member", jo, model.MemberActor(""), 0, false},
+		{"the portal", jo, model.SystemActor(), 0, false},
+		{"the shell", jo, model.ShellActor(), 0, false},
+		{"the member again", model.MemberActor("192.0.2.0/24"), model.MemberActor("198.51.100.0/24"), s, true},
+	}
+	for _, tt := range tests {
+		r := link()
+		r.AskedAt, r.AskedKind, r.AskedBy = noon, tt.by.Kind, tt.by.AccountID
+		if got := r.AskedJustNow(tt.now, noon.Add(tt.at)); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	if link().AskedJustNow(jo, noon) {
+		t.Error("nobody asked, and yet")
+	}
+}
+
 func TestTheTwoNumbersHaveLimits(t *testing.T) {
 	const s = time.Second
 	tests := []struct {

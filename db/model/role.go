@@ -74,17 +74,17 @@ func SystemActor() Actor { return Actor{Kind: BySystem, Name: "Latchkey"} }
 // binds them.
 func ShellActor() Actor { return Actor{Kind: ByShell, Name: "the command line", Role: RoleOwner} }
 
-// MayRead: viewers see records and status messages.
+// MayRead says that viewers see records and status messages.
 func (a Actor) MayRead() error {
 	return a.need(RoleViewer, "Only the office may look at members' records.")
 }
 
-// MayEdit: staff edit members and create accounts.
+// MayEdit says that staff edit members and create accounts.
 func (a Actor) MayEdit() error {
 	return a.need(RoleStaff, "Your role lets you look, not change. Ask a member of staff or an owner.")
 }
 
-// MayOwn: owners manage staff and settings.
+// MayOwn says that owners manage staff and settings.
 func (a Actor) MayOwn() error {
 	return a.need(RoleOwner, "Only an owner may do this.")
 }

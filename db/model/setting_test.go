@@ -237,6 +237,13 @@ func TestWhatFollowsFromTheBaseURL(t *testing.T) {
 	}
 }
 
+func TestABaseURLThatIsNoneSendsNothing(t *testing.T) {
+	s := model.Settings{BaseURL: "http://%zz", Mail: model.MailServer{Host: "mail.example.org", Port: 25}}
+	if s.Portal() != "" || s.Sender() != "" || s.HeldBack() || s.Secure() {
+		t.Errorf("got %q, %q, %v, %v", s.Portal(), s.Sender(), s.HeldBack(), s.Secure())
+	}
+}
+
 func TestTheTimeZoneIsTheAssociations(t *testing.T) {
 	if got := noon.In((model.Settings{TimeZone: "Europe/Berlin"}).Location()).Format("15:04"); got != "13:00" {
 		t.Errorf("got %s", got)

@@ -56,6 +56,9 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	a := r.Account
 	if a == nil {
 		fact(true, time.Time{}, "There is no account yet, so there is nothing to sign in to.")
+		if !maySend {
+			return step(StepOwner, "Ask a member of staff to create the account.")
+		}
 		if r.Member.Email == "" && r.Member.MemberNo == "" {
 			return step(StepAddress, "Add an email address or a member number, then create the account.")
 		}
@@ -109,11 +112,20 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 // explainLive: a link is out there. Is it the letter, or the last step?
 func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string), step func(NextStep, string) Why, now time.Time) Why {
 	shown := link.Shown(*r.Account, now)
+	opened := func() Why {
+		fact(false, link.OpenedAt, "The link was opened, by them or by a mail scanner, but no password was set.")
+		return step(StepAskThem, "Ask what they see. The link still works; it can be opened as often as they like.")
+	}
 	handOver := func(text string) Why {
-		if shown {
-			return step(StepCopy, text)
+		switch {
+		case !link.OpenedAt.IsZero(): // it was handed over already
+			return opened()
+		case !shown:
+			return step(StepSend, text+" Send a new one first.")
+		case r.Status != nil && r.Status.LinkHidden != "":
+			return step(StepOwner, r.Status.LinkHidden)
 		}
-		return step(StepSend, text+" Send a new one first.")
+		return step(StepCopy, text)
 	}
 	l := r.LastLetter
 	switch {
@@ -126,6 +138,9 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 	case l.State == LetterFailed:
 		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+".")
 		return handOver("The link solves today: copy it and hand it over. Later letters will fail too, so check the address.")
+	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
+		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
+		return step(StepOwner, "No letter leaves until an owner writes the portal's real address in the settings.")
 	case !l.State.Settled():
 		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
 		if l.Attempts > 1 {
@@ -136,8 +151,7 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 		fact(false, l.SettledAt, "Their mail server took the letter to "+l.To+".")
 		return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, copy the link and hand it over.")
 	case !link.OpenedAt.IsZero():
-		fact(false, link.OpenedAt, "The link was opened, by them or by a mail scanner, but no password was set.")
-		return step(StepAskThem, "Ask what they see. The link still works; it can be opened as often as they like.")
+		return opened()
 	}
 	return handOver("The letter did not leave. Copy the link and hand it over.")
 }
