@@ -167,10 +167,9 @@
     // The pressed button may be gone with what it belonged to. Polls come by
     // themselves and must not move anybody.
     var status = document.getElementById('reset-status')
-    if (status && event.detail.ctx.request.method === 'POST' && document.activeElement === document.body) {
-      status.focus({ preventScroll: true })
-    }
+    if (event.detail.ctx.request.method !== 'POST') return
     attend()
+    if (status && document.activeElement === document.body) status.focus({ preventScroll: true })
   })
 
   // A press that never reached the server must not look like one that did.
@@ -188,8 +187,8 @@
 
   // After a refused form, reading starts at what is wrong.
   function attend () {
-    var mistakes = document.querySelector('.mistakes')
-    if (mistakes && !mistakes.contains(document.activeElement)) mistakes.focus()
+    var mistake = document.querySelector('.mistakes, main [aria-invalid="true"]')
+    if (mistake) mistake.focus()
   }
 
   attend()

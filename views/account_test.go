@@ -260,7 +260,7 @@ func TestDifferingContactEmailIsOnePressAway(t *testing.T) {
 func TestAnswerToAnActBringsEveryPartThatChanged(t *testing.T) {
 	doc := draw(t, MemberSettingsPart(pageFor(ferit, "/"), sent(), AccountForm{}))
 	has(t, doc, "html > body > .tag", 1)
-	for _, id := range []string{"#why", "#life-line", "#account"} {
+	for _, id := range []string{"#badges", "#why", "#life-line", "#account"} {
 		has(t, doc, id+"[hx-swap-oob=true]", 1)
 	}
 	has(t, draw(t, settingsPage(ferit, sent())), "[hx-swap-oob]", 0)

@@ -11,6 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"latchkey/db/model"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 					var templ_7745c5c3_Var3 string
 					templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(day.name)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 21, Col: 22}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 22, Col: 22}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 					if templ_7745c5c3_Err != nil {
@@ -88,7 +89,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 						var templ_7745c5c3_Var4 string
 						templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(line.At.In(p.location()).Format(time.RFC3339))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 25, Col: 73}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 26, Col: 73}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 						if templ_7745c5c3_Err != nil {
@@ -101,7 +102,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 						var templ_7745c5c3_Var5 string
 						templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(line.At.In(p.location()).Format("15:04"))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 25, Col: 118}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 26, Col: 118}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 						if templ_7745c5c3_Err != nil {
@@ -112,9 +113,9 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var6 string
-						templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(actName(line.Act))
+						templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(actWords(line))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 26, Col: 30}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 27, Col: 27}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 						if templ_7745c5c3_Err != nil {
@@ -127,7 +128,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 						var templ_7745c5c3_Var7 string
 						templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(actorWords(line))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 27, Col: 36}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 28, Col: 36}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 						if templ_7745c5c3_Err != nil {
@@ -137,15 +138,15 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						if line.Note != "" {
+						if note := noteWords(line); note != "" {
 							templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<small>")
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
 							var templ_7745c5c3_Var8 string
-							templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(line.Note)
+							templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(note)
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 29, Col: 30}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 30, Col: 25}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 							if templ_7745c5c3_Err != nil {
@@ -179,7 +180,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 				var templ_7745c5c3_Var9 templ.SafeURL
 				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinURLErrs(memberURL(a.Member.ID) + "/activity?before=" + strconv.FormatInt(a.Next, 10))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 39, Col: 131}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit.templ`, Line: 40, Col: 131}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 				if templ_7745c5c3_Err != nil {
@@ -196,7 +197,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = record(p, a.Member, a.Account, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = record(p, a.Member, a.Account, nil, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -260,11 +261,56 @@ var actNames = map[model.Act]string{
 	model.ActSetUp:           "Portal set up",
 }
 
-func actName(a model.Act) string {
-	if name, ok := actNames[a]; ok {
+// actWords is what was done. Of a letter the note says which and how it ended,
+// as "reset accepted".
+func actWords(line model.AuditLine) string {
+	if line.Act == model.ActLetterSettled {
+		kind, state, _ := strings.Cut(line.Note, " ")
+		return capital(letterNames[model.LetterKind(kind)] + " " + letterEnds[model.LetterState(state)])
+	}
+	if name, ok := actNames[line.Act]; ok {
 		return name
 	}
-	return string(a)
+	return string(line.Act)
+}
+
+var letterNames = map[model.LetterKind]string{
+	"":                          "letter",
+	model.LetterWelcome:         "welcome letter",
+	model.LetterReset:           "password letter",
+	model.LetterResetSeveral:    "password letter for several",
+	model.LetterNoAccount:       "letter that there is no account",
+	model.LetterRingUs:          "letter asking to ring the office",
+	model.LetterPasswordChanged: "letter that the password changed",
+	model.LetterEmailChanged:    "letter that the email changed",
+}
+
+var letterEnds = map[model.LetterState]string{
+	model.LetterAccepted:  "accepted by the mail server",
+	model.LetterFailed:    "failed",
+	model.LetterWithdrawn: "withdrawn, its link had ended",
+	model.LetterCaptured:  "written, without a mail server to send it",
+}
+
+// noteWords is what the note adds for a reader: fields and roles by the names
+// that stand on the pages.
+func noteWords(line model.AuditLine) string {
+	switch line.Act {
+	case model.ActLetterSettled:
+		return ""
+	case model.ActMemberChanged:
+		names := strings.Split(line.Note, ", ")
+		for i, name := range names {
+			names[i] = label(name)
+		}
+		return strings.Join(names, ", ")
+	case model.ActRoleChanged:
+		from, to, ok := strings.Cut(line.Note, " → ")
+		if ok {
+			return roleName(model.Role(from)) + " → " + roleName(model.Role(to))
+		}
+	}
+	return line.Note
 }
 
 func actorWords(line model.AuditLine) string {

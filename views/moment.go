@@ -2,6 +2,7 @@ package views
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -46,6 +47,16 @@ func (p Page) Ago(t time.Time) string {
 		return local.Format("Mon 2 Jan") + clock
 	}
 	return local.Format("2 Jan 2006") + clock
+}
+
+// day is a past moment as a narrow column has room for it.
+func (p Page) day(t time.Time) string {
+	words := p.Ago(t)
+	if p.days(t, p.Now) < 2 {
+		return words
+	}
+	words, _, _ = strings.Cut(words, " at ")
+	return words
 }
 
 // Ahead is a coming moment in words and by the clock: "in 3 hours (today,
