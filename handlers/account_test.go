@@ -41,8 +41,8 @@ func TestSendWithoutScriptRedirectsToTheBanner(t *testing.T) {
 	if got := b.follow(sent).text("#reset-status .message"); got != "Reset password email sent." {
 		t.Errorf("the banner says %q", got)
 	}
-	reloaded := b.get(record(id) + "/settings").one("[data-reset-link]").AttrOr("data-reset-link", "")
-	another := s.owner(t).get(record(id) + "/settings").one("[data-reset-link]").AttrOr("data-reset-link", "")
+	reloaded := b.get(record(id)+"/settings").one("[data-reset-link]").AttrOr("data-reset-link", "")
+	another := s.owner(t).get(record(id)+"/settings").one("[data-reset-link]").AttrOr("data-reset-link", "")
 	if reloaded != another || reloaded == "" {
 		t.Errorf("after a reload %q, in another browser %q", reloaded, another)
 	}

@@ -28,7 +28,7 @@ func setCookie(w http.ResponseWriter, v *visit, name, value string, age time.Dur
 	if seconds == 0 {
 		seconds = -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure as the base URL is: on plain http a browser would drop it
 		Name: cookieName(name, v.settings.Secure()), Value: value, Path: "/", MaxAge: seconds,
 		Secure: v.settings.Secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

@@ -168,16 +168,17 @@ func (p *portal) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 func returnTo(r *http.Request) string {
 	was := r.URL.RequestURI()
 	if wantsPart(r) {
-		was = sameHost(r, r.Header.Get("Hx-Current-Url"))
+		was = ourPath(r, r.Header.Get("Hx-Current-Url"))
 	} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		was = sameHost(r, r.Header.Get("Referer"))
+		was = ourPath(r, r.Header.Get("Referer"))
 	}
 	return localPath(was)
 }
 
-func sameHost(r *http.Request, address string) string {
+// ourPath takes the host off an address of this portal; "" for any other.
+func ourPath(r *http.Request, address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Host != r.Host {
+	if err != nil || u.Host != r.Host && u.Host != visitOf(r).settings.Portal() {
 		return ""
 	}
 	return u.RequestURI()
@@ -191,17 +192,21 @@ const nextLimit = 1000
 // browser might take for another place: //evil.example, /\evil.example,
 // https:evil.example, and what becomes one of these once a browser has
 // dropped tabs and line breaks from it (WHATWG URL, §4.4).
+//
+// It never writes an address anew, only takes one as it is or not at all:
+// /%2fevil.example/" is a harmless path until something encodes the quote and
+// decodes the slash with it.
 func localPath(next string) string {
+	next, _, _ = strings.Cut(next, "#")
 	if len(next) > nextLimit || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
 		return ""
 	}
-	if strings.ContainsFunc(next, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' || c == 0xfffd }) {
+	if strings.ContainsFunc(next, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }) {
 		return ""
 	}
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.String() != next {
 		return ""
 	}
-	u.Fragment = ""
-	return u.String()
+	return next
 }

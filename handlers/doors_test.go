@@ -18,7 +18,8 @@ func TestNextIsAlwaysAPathOfOurs(t *testing.T) {
 		"", "//evil.example", "///evil.example", "/\\evil.example", "/\\/evil.example", "\\\\evil.example", "\\/evil.example",
 		"https://evil.example", "https:evil.example", "http:/evil.example", "javascript:alert(1)", "evil.example", "admin",
 		"/\t/evil.example", "\t//evil.example", "/\n/evil.example", "/\r\n/evil.example", " //evil.example", "/ /evil.example",
-		"/admin\r\nSet-Cookie: a=b", "/admin\x00", "/admin\x7f", "/ok\\evil", "?next=/", "#", "@evil.example", "/%zz", strings.Repeat("/a", 600),
+		"/admin\r\nSet-Cookie: a=b", "/admin\x00", "/admin\x7f", "/ok\\evil", "?next=/", "#", "@evil.example", "/%zz", "/%2fevil.example/\"", "/Łukasz", "/%5c\"",
+		strings.Repeat("/a", 600),
 	} {
 		if got := localPath(next); got != "" {
 			t.Errorf("%q leads to %q", next, got)
@@ -29,7 +30,8 @@ func TestNextIsAlwaysAPathOfOurs(t *testing.T) {
 		"/admin/members?q=o%27brien&x=1":   "/admin/members?q=o%27brien&x=1",
 		"/admin/members/7/settings#link":   "/admin/members/7/settings",
 		"/account?back=https://x.example/": "/account?back=https://x.example/",
-		"/Łukasz":                          "/%C5%81ukasz",
+		"/%C5%81ukasz":                     "/%C5%81ukasz",
+		"/%2f%2fevil.example":              "/%2f%2fevil.example",
 		"/a/../b":                          "/a/../b",
 		"/:80":                             "/:80",
 		"/@evil.example":                   "/@evil.example",

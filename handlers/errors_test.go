@@ -64,6 +64,9 @@ func TestABodyThatIsTooLargeIsAPage(t *testing.T) {
 	}
 	b := s.browser(t)
 	b.send(b.request("POST", "/forgot-password", "login="+strings.Repeat("x", 1<<20-6))).is(http.StatusOK)
+	for _, method := range []string{"GET", "POST"} { // nothing reads these
+		b.send(b.request(method, "/sign-in", big, "Content-Type", "multipart/form-data; boundary=x")).is(http.StatusRequestEntityTooLarge)
+	}
 }
 
 func TestAFormThatCannotBeReadIsAPage(t *testing.T) {
@@ -147,7 +150,7 @@ func TestStaticFilesAreKeptForEver(t *testing.T) {
 			if a.header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
 				t.Errorf("%s: %q", name, a.header.Get("Cache-Control"))
 			}
-			packed := f.gzipped != nil && strings.Contains(coding, "gzip") && coding != "gzip;q=0"
+			packed := f.gzipped() != nil && strings.Contains(coding, "gzip") && coding != "gzip;q=0"
 			if got := a.header.Get("Content-Encoding") == "gzip"; got != packed {
 				t.Errorf("%s asked as %q is packed: %v", name, coding, got)
 			}

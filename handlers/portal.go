@@ -36,12 +36,11 @@ type Config struct {
 
 type portal struct {
 	Config
-	routes  map[string]route // by pattern
-	mux     *http.ServeMux
-	static  *static
-	secure  *scs.SessionManager // while the base URL is https
-	plain   *scs.SessionManager // while it is http
-	methods []string            // that any route takes
+	routes map[string]route // by pattern
+	mux    *http.ServeMux
+	static *static
+	secure *scs.SessionManager // while the base URL is https
+	plain  *scs.SessionManager // while it is http
 }
 
 // New gives the portal's pages as one handler. The error is about Static.
@@ -62,7 +61,6 @@ func New(c Config) (http.Handler, error) {
 			}
 		})
 	}
-	p.methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	return p, nil
 }
 
@@ -102,7 +100,7 @@ func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 	out := &answer{ResponseWriter: w}
 	defer p.logVisit(r, v, out, time.Now())
-	defer p.recover(out, r)
+	defer p.rescue(out, r)
 
 	if err := p.enter(out, r, v); err != nil {
 		p.fail(out, r, err)
@@ -166,7 +164,7 @@ func sameOrigin(r *http.Request, s model.Settings) error {
 // noRoute tells a path that does not exist from one that takes other methods.
 func (p *portal) noRoute(w http.ResponseWriter, r *http.Request) error {
 	var allow []string
-	for _, m := range p.methods {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		other := *r
 		other.Method = m
 		if _, pattern := p.mux.Handler(&other); pattern != "" {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"net/http"
 	"strconv"
@@ -49,7 +48,7 @@ func (p *portal) renderEither(w http.ResponseWriter, r *http.Request, status int
 	body := b.Bytes()
 	if compressible(v, body) && takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
-		body = gzipped(body, gzip.DefaultCompression)
+		body = gzipped(body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

@@ -43,7 +43,7 @@ func TestStrangersAreLedToTheDoorAndBack(t *testing.T) {
 		}
 		path := rt.address(1)
 		if rt.method == http.MethodGet {
-			b.get(path+"?q=1").leads("/sign-in?next=" + url.QueryEscape(path+"?q=1"))
+			b.get(path + "?q=1").leads("/sign-in?next=" + url.QueryEscape(path+"?q=1"))
 			continue
 		}
 		b.post(path).leads("/sign-in")

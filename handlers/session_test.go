@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,12 +186,12 @@ func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
 
 func TestADeviceIsCalledAsItsOwnerWould(t *testing.T) {
 	for agent, want := range map[string]string{
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0":                                                         "Firefox on Windows",
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0":            "Edge on Windows",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0":                                                          "Firefox on Windows",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0":             "Edge on Windows",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 12_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1": "Safari on iPhone",
-		"Mozilla/5.0 (Linux; Android 14; SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0 Mobile Safari/537.36":   "Samsung Internet on Android",
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                       "Chrome on a Mac",
-		"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                           "Chrome on a Chromebook",
+		"Mozilla/5.0 (Linux; Android 14; SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0 Mobile Safari/537.36":    "Samsung Internet on Android",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                        "Chrome on a Mac",
+		"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36":                            "Chrome on a Chromebook",
 		"curl/8.5.0": "A browser",
 		"":           "A browser",
 	} {
@@ -199,4 +201,35 @@ func TestADeviceIsCalledAsItsOwnerWould(t *testing.T) {
 			t.Errorf("%q, not %q: %s", got, want, agent)
 		}
 	}
+}
+
+func TestABusyPortalShowsTheSignInPageAndSaysWhen(t *testing.T) {
+	s := newSite(t)
+	r := httptest.NewRequest("POST", "/sign-in", nil)
+	r.PostForm = map[string][]string{"login": {"nina@example.org"}, "next": {"/account"}}
+	r = r.WithContext(context.WithValue(r.Context(), visitKey{}, newVisit()))
+	w := httptest.NewRecorder()
+	must0(t, s.portal.refuseSignIn(w, r, model.Unavailable("Many people are signing in just now.", 1500*time.Millisecond)))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "2" {
+		t.Errorf("%d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	for _, said := range []string{"Many people are signing in just now. The next try is possible in 2 seconds.", `value="nina@example.org"`, `value="/account"`} {
+		if !strings.Contains(w.Body.String(), said) {
+			t.Errorf("it lacks %s", said)
+		}
+	}
+}
+
+func TestStrangersDoNotSlowAKnownDevice(t *testing.T) {
+	s := newSite(t)
+	dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	known := s.browser(t)
+	known.signIn("nina@example.org", dbtest.Password)
+	known.post("/sign-out")
+	stranger := s.browser(t)
+	for range 8 {
+		stranger.post("/sign-in", "login", "nina@example.org", "password", "wrong")
+	}
+	stranger.post("/sign-in", "login", "nina@example.org", "password", dbtest.Password).is(http.StatusTooManyRequests)
+	known.signIn("nina@example.org", dbtest.Password)
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -26,7 +27,7 @@ type visit struct {
 	session model.Session
 
 	notice string // of the act that led here
-	secret bool   // the page carries a link or a ticket: see compress
+	secret bool   // the page carries a link or a ticket: see compressible
 	after  []func(context.Context) error
 }
 
@@ -102,12 +103,13 @@ func routeName(pattern string) string {
 	return pattern
 }
 
-func (p *portal) recover(a *answer, r *http.Request) {
+// rescue turns a panic into an error page. It is deferred around everything.
+func (p *portal) rescue(a *answer, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler {
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause) // the server's own way to cut a connection
 	}
 	p.Log.ErrorContext(r.Context(), "panic", "request", visitOf(r).id, "route", visitOf(r).pattern,

@@ -22,9 +22,6 @@ import (
 )
 
 const (
-	// poll is how soon letters and requests of other processes are noticed;
-	// our own acts nudge.
-	poll = time.Second
 	// takenForGranted is how long a mail server that could not be reached is
 	// not tried again: a thousand letters must not each wait for it in turn.
 	// Letters that come due meanwhile note the same words. It is the first
@@ -36,13 +33,14 @@ const (
 )
 
 // patience is how long the postman waits, by the clock on the wall and not
-// the portal's: these are waits on a wire.
+// the portal's: it is for others that he waits.
 type patience struct {
 	dial  time.Duration // for a connection
 	greet time.Duration // from the connection until the server is ready for letters
 	send  time.Duration // for one letter
 	grace time.Duration // for the letter in hand when the portal stops
 	keep  time.Duration // until an idle connection is closed
+	poll  time.Duration // until letters and requests of other processes are looked for; our own acts nudge
 	brief time.Duration // for an answer that nothing hangs on, to RSET or QUIT
 }
 
@@ -51,6 +49,7 @@ type patience struct {
 var usualPatience = patience{
 	dial: 10 * time.Second, greet: 30 * time.Second, send: 60 * time.Second,
 	grace: 5 * time.Second, keep: 10 * time.Second, brief: 2 * time.Second,
+	poll: time.Second,
 }
 
 // Postman delivers letters. Its methods are for one goroutine, which Run
@@ -112,7 +111,7 @@ func (p *Postman) Run(ctx context.Context) error {
 // poll. It runs beside the delivery, so that a silent mail server delays no
 // look-up.
 func (p *Postman) takeIn(ctx context.Context) {
-	tick := time.NewTicker(poll)
+	tick := time.NewTicker(p.patience.poll)
 	defer tick.Stop()
 	for {
 		if _, err := p.db.WorkIntake(ctx); err != nil && ctx.Err() == nil {
