@@ -51,7 +51,7 @@ func serve(ctx context.Context, p cli.Portal) error {
 	}
 	handler, err := handlers.New(handlers.Config{
 		DB: p.DB, Log: p.Log, Static: files, SetupCode: p.SetupCode, Demo: p.Demo,
-		TrustedProxies: p.TrustedProxies, Version: p.Version,
+		TrustedProxies: p.TrustedProxies,
 	})
 	if err != nil {
 		return err

@@ -78,50 +78,66 @@ func (tx *Tx) existing(ctx context.Context, memberID int64) (model.Account, erro
 // shown to somebody, the line that says so is written before the page may
 // leave: no line, no link.
 func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
-	var r model.AccountRecord
-	if err := actor.MayRead(); err != nil {
+	r, settings, err := d.record(ctx, actor, memberID)
+	if err != nil || r.Status == nil || r.Status.LinkHidden != "" {
 		return r, err
 	}
-	now := d.Now()
-	var err error
-	if r.Member, r.Account, err = memberAndAccount(ctx, d.read, memberID); err != nil {
+	if err := d.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
 		return r, err
+	}
+	r.Status.Link, err = resetLink(d.keys, settings, r.Status.Reset)
+	return r, err
+}
+
+// RecordWithoutLink is AccountRecord for the page that asks again and again how
+// the letter is doing: it never carries the link, and writes nothing.
+func (d *DB) RecordWithoutLink(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
+	r, _, err := d.record(ctx, actor, memberID)
+	return r, err
+}
+
+func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, settings model.Settings, err error) {
+	if err := actor.MayRead(); err != nil {
+		return r, settings, err
+	}
+	now := d.Now()
+	if settings, err = d.Settings(ctx); err != nil {
+		return r, settings, err
+	}
+	if r.Member, r.Account, err = memberAndAccount(ctx, d.read, memberID); err != nil {
+		return r, settings, err
 	}
 	if r.Account == nil {
 		r.Why = r.Explain(actor.MayEdit() == nil, now)
-		return r, nil
+		return r, settings, nil
 	}
 	if r.Latest, err = latestReset(ctx, d.read, r.Account.ID); err != nil {
-		return r, err
+		return r, settings, err
 	}
 	if r.Latest != nil {
 		if r.LastLetter, err = letterAbout(ctx, d.read, r.Latest.ID); err != nil {
-			return r, err
+			return r, settings, err
 		}
-	}
-	if r.Latest != nil && r.Latest.Shown(*r.Account, now) {
-		status, err := d.status(ctx, actor, *r.Account, *r.Latest, r.LastLetter)
-		if err != nil {
-			return r, err
-		}
-		if status.LinkHidden == "" {
-			if err := d.showLink(ctx, actor, *r.Account, &status); err != nil {
-				return r, err
+		if r.Latest.Shown(*r.Account, now) {
+			status, err := d.status(ctx, actor, *r.Account, *r.Latest)
+			if err != nil {
+				return r, settings, err
 			}
+			status.Letter, status.HeldBack = r.LastLetter, settings.HeldBack()
+			r.Status = &status
 		}
-		r.Status = &status
 	}
 	if r.SharedWith, err = sharers(ctx, d.read, *r.Account); err != nil {
-		return r, err
+		return r, settings, err
 	}
 	if r.Sessions, err = sessionsOf(ctx, d.read, *r.Account, now); err != nil {
-		return r, err
+		return r, settings, err
 	}
 	if r.SlowedFor, err = d.slowedFor(ctx, *r.Account, now); err != nil {
-		return r, err
+		return r, settings, err
 	}
 	r.Why = r.Explain(actor.MaySend(*r.Account) == nil, now)
-	return r, nil
+	return r, settings, nil
 }
 
 // sharers are the other people on an account's address.
@@ -131,6 +147,13 @@ func sharers(ctx context.Context, q querier, a model.Account) ([]model.Person, e
 		return nil, err
 	}
 	return people(all, a.ID), nil
+}
+
+// Login is what the holder of an account types to sign in, for password
+// managers.
+func (d *DB) Login(ctx context.Context, a model.Account) (string, error) {
+	others, err := sharers(ctx, d.read, a)
+	return a.Login(len(others) > 0), err
 }
 
 func people(accounts []model.Account, but int64) []model.Person {
@@ -570,11 +593,11 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 	}
 	salt := model.NewSalt()
 	var hash model.PasswordHash
-	if in.Password != "" {
-		if err := checkNewPassword("password", in.Password, settings, model.RoleOwner, model.Member{FirstName: in.Name, Email: email}); err != nil {
+	if !in.Password.IsZero() {
+		if err := checkNewPassword("password", in.Password.Reveal(), settings, model.RoleOwner, model.Member{FirstName: in.Name, Email: email}); err != nil {
 			return made, err
 		}
-		if hash, err = d.hashing.hash(ctx, true, in.Password, salt); err != nil {
+		if hash, err = d.hashing.hash(ctx, true, in.Password.Reveal(), salt); err != nil {
 			return made, err
 		}
 	}
@@ -614,7 +637,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		if a, err = accountByID(ctx, tx, a.ID); err != nil {
 			return err
 		}
-		if in.Password != "" {
+		if !in.Password.IsZero() {
 			return tx.storePassword(ctx, a, hash)
 		}
 		r, err := tx.newReset(ctx, actor, a, false)
@@ -665,17 +688,17 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 	if m.Email == "" {
 		f.Add("email", "Please give your email address: you sign in with it.")
 	}
-	if e, ok := errors.AsType[*model.Error](checkNewPassword("password", in.Password, in.Settings, model.RoleOwner, m)); ok {
+	if e, ok := errors.AsType[*model.Error](checkNewPassword("password", in.Password.Reveal(), in.Settings, model.RoleOwner, m)); ok {
 		f.Add("password", e.Fields["password"])
 	}
-	if in.Password != in.Confirm {
+	if in.Password.Reveal() != in.Confirm.Reveal() {
 		f.Add("password_confirm", sentenceTwice)
 	}
 	if err := f.Err(); err != nil {
 		return err
 	}
 	salt := model.NewSalt()
-	hash, err := d.hashing.hash(ctx, true, in.Password, salt)
+	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
 	if err != nil {
 		return err
 	}

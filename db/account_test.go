@@ -28,7 +28,7 @@ func TestANewAccountBelongsToTheRecordOnTheRoll(t *testing.T) {
 func TestMakeOwnerRescues(t *testing.T) {
 	d, _ := dbtest.Open(t)
 	owner := dbtest.Person(t, d, "Olga Owner", model.RoleOwner)
-	in, err := d.SignIn(t.Context(), model.SignIn{Login: "olga.owner@riverside.example", Password: dbtest.Password})
+	in, err := d.SignIn(t.Context(), model.SignIn{Login: "olga.owner@riverside.example", Password: model.NewSecret(dbtest.Password)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,18 +39,18 @@ func TestMakeOwnerRescues(t *testing.T) {
 		t.Fatal(err)
 	}
 	pw := "four lanterns on the old pier"
-	made, err := d.MakeOwner(t.Context(), model.ShellActor(), model.NewOwner{Email: "Olga.Owner@riverside.example", Password: pw})
+	made, err := d.MakeOwner(t.Context(), model.ShellActor(), model.NewOwner{Email: "Olga.Owner@riverside.example", Password: model.NewSecret(pw)})
 	if err != nil || made.New || !made.Link.IsZero() {
 		t.Fatalf("%+v, %v", made, err)
 	}
 	if _, _, err := d.Session(t.Context(), in.Session.ID); err == nil {
 		t.Error("an old session still counts")
 	}
-	now, err := d.SignIn(t.Context(), model.SignIn{Login: "olga.owner@riverside.example", Password: pw})
+	now, err := d.SignIn(t.Context(), model.SignIn{Login: "olga.owner@riverside.example", Password: model.NewSecret(pw)})
 	if err != nil || now.Account.Role != model.RoleOwner {
 		t.Errorf("%s, %v", now.Account.Role, err)
 	}
-	_, err = d.MakeOwner(t.Context(), owner, model.NewOwner{Email: "x@example.org", Password: "short"})
+	_, err = d.MakeOwner(t.Context(), owner, model.NewOwner{Email: "x@example.org", Password: model.NewSecret("short")})
 	wantKind(t, err, model.KindInvalid)
 	_, err = d.MakeOwner(t.Context(), dbtest.Person(t, d, "Sam Staff", model.RoleStaff), model.NewOwner{Email: "x@example.org"})
 	wantKind(t, err, model.KindForbidden)

@@ -172,9 +172,9 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 	record(t, d, owner, id)
 	token := dbtest.Token(t, d, id).Reveal()
 	dbtest.Deliver(t, d)
-	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password, Network: "192.0.2.0/24"})
+	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24"})
 	must(t, err)
-	_, _ = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "a wrong one typed by hand"})
+	_, _ = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("a wrong one typed by hand")})
 	s, err := d.Settings(t.Context())
 	must(t, err)
 	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2526, User: "club", Password: model.NewSecret("smtp secret word")}

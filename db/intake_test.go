@@ -88,10 +88,10 @@ func TestForgotPassword(t *testing.T) {
 		}
 		token := strings.TrimPrefix(letters[0].Links[0].URL.Reveal(), "http://localhost:8080/reset/")
 		pw := "the harbour master sings alone"
-		if _, err := d.SetPassword(t.Context(), model.NewPassword{Token: model.NewSecret(token), Password: pw, Confirm: pw}); err != nil {
+		if _, err := d.SetPassword(t.Context(), model.NewPassword{Token: model.NewSecret(token), Password: model.NewSecret(pw), Confirm: model.NewSecret(pw)}); err != nil {
 			t.Fatal(err)
 		}
-		in, err := d.SignIn(t.Context(), model.SignIn{Login: "koch@example.org", Password: pw})
+		in, err := d.SignIn(t.Context(), model.SignIn{Login: "koch@example.org", Password: model.NewSecret(pw)})
 		if err != nil || in.Account.MemberID != anna {
 			t.Errorf("signed in as member %d: %v", in.Account.MemberID, err)
 		}

@@ -200,8 +200,8 @@ func TestALetterThatCannotBePutTogetherDoesNotBlockTheOthers(t *testing.T) {
 	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "welcome to bert@example.org" {
 		t.Errorf("letters: %q", got)
 	}
-	s, err := d.LetterStatus(t.Context(), owner, id)
-	if err != nil || s.Letter.State != model.LetterFailed || !strings.Contains(s.Letter.Reply, "put together") {
-		t.Errorf("%+v, %v", s.Letter, err)
+	r, err := d.RecordWithoutLink(t.Context(), owner, id)
+	if err != nil || r.LastLetter.State != model.LetterFailed || !strings.Contains(r.LastLetter.Reply, "put together") {
+		t.Errorf("%+v, %v", r.LastLetter, err)
 	}
 }

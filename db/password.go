@@ -181,7 +181,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 	if stored.IsZero() {
 		params = model.DefaultHashParams
 	}
-	tried, err := d.hashing.hashWith(ctx, true, in.Current, salt, params)
+	tried, err := d.hashing.hashWith(ctx, true, in.Current.Reveal(), salt, params)
 	if err != nil {
 		return done, err
 	}
@@ -198,17 +198,17 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, err
 	}
 	m.Email = a.Email + " " + m.Email
-	if err := checkNewPassword("password", in.Password, settings, a.GuardRole(), m); err != nil {
+	if err := checkNewPassword("password", in.Password.Reveal(), settings, a.GuardRole(), m); err != nil {
 		return done, err
 	}
-	if model.NormalizePassword(in.Password) == model.NormalizePassword(in.Current) {
+	if model.NormalizePassword(in.Password.Reveal()) == model.NormalizePassword(in.Current.Reveal()) {
 		same := model.PasswordProblem{Reason: model.PasswordSame}
 		return done, model.Invalid("password", same.Sentence())
 	}
-	if in.Password != in.Confirm {
+	if in.Password.Reveal() != in.Confirm.Reveal() {
 		return done, model.Invalid("password_confirm", sentenceTwice)
 	}
-	hash, err := d.hashing.hash(ctx, true, in.Password, salt)
+	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
 	if err != nil {
 		return done, err
 	}

@@ -185,13 +185,8 @@ func (d *DB) CancelReset(ctx context.Context, actor model.Actor, memberID int64)
 
 // status is the status message of a link as this person may see it, without
 // the link itself.
-func (d *DB) status(ctx context.Context, actor model.Actor, a model.Account, r model.Reset, l *model.Letter) (model.ResetStatus, error) {
-	s := model.ResetStatus{Reset: r, Letter: l}
-	settings, err := d.Settings(ctx)
-	if err != nil {
-		return s, err
-	}
-	s.HeldBack = settings.HeldBack()
+func (d *DB) status(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) (model.ResetStatus, error) {
+	s := model.ResetStatus{Reset: r}
 	switch err := actor.MaySeeLink(a); {
 	case r.MailedOnly:
 		s.LinkHidden = "This link gives a higher role, so it goes by letter only and nobody at the office may see it."
@@ -222,64 +217,25 @@ func (d *DB) status(ctx context.Context, actor model.Actor, a model.Account, r m
 	return s, nil
 }
 
-// showLink puts the link into a status message. The first time it is shown to
-// somebody, a line is written before the page may leave: no line, no link.
-func (d *DB) showLink(ctx context.Context, actor model.Actor, a model.Account, s *model.ResetStatus) error {
-	settings, err := d.Settings(ctx)
-	if err != nil {
-		return err
-	}
+// noteShown writes down, once for each link and person, that somebody has the
+// link on screen.
+func (d *DB) noteShown(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) error {
 	var seen bool
 	if err := d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reset_shown WHERE reset_id = ? AND account_id = ?)`,
-		s.Reset.ID, actor.AccountID).Scan(&seen); err != nil {
+		r.ID, actor.AccountID).Scan(&seen); err != nil || seen {
 		return err
 	}
-	if !seen {
-		err := d.act(ctx, func(tx *Tx) error {
-			res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, shown_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-				s.Reset.ID, actor.AccountID, tx.Now.Unix())
-			if err != nil {
-				return err
-			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				return err // two tabs at once: the other one wrote the line
-			}
-			return tx.audit(ctx, actor, model.ActResetShown, about{member: a.MemberID, account: a.ID, reset: s.Reset.ID})
-		})
+	return d.act(ctx, func(tx *Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, shown_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			r.ID, actor.AccountID, tx.Now.Unix())
 		if err != nil {
 			return err
 		}
-	}
-	s.Link, err = resetLink(d.keys, settings, s.Reset)
-	return err
-}
-
-// LetterStatus is the status message without its link, for the page that asks
-// again and again how the letter is doing. It writes nothing.
-func (d *DB) LetterStatus(ctx context.Context, actor model.Actor, memberID int64) (model.ResetStatus, error) {
-	var s model.ResetStatus
-	if err := actor.MayRead(); err != nil {
-		return s, err
-	}
-	_, a, err := memberAndAccount(ctx, d.read, memberID)
-	if err != nil {
-		return s, err
-	}
-	if a == nil {
-		return s, errNoAccount
-	}
-	r, err := latestReset(ctx, d.read, a.ID)
-	if err != nil {
-		return s, err
-	}
-	if r == nil || !r.Shown(*a, d.Now()) {
-		return s, model.NotFound("There is no link under way.")
-	}
-	l, err := letterAbout(ctx, d.read, r.ID)
-	if err != nil {
-		return s, err
-	}
-	return d.status(ctx, actor, *a, *r, l)
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err // two tabs at once: the other one wrote the line
+		}
+		return tx.audit(ctx, actor, model.ActResetShown, about{member: a.MemberID, account: a.ID, reset: r.ID})
+	})
 }
 
 // CopiedReset notes that somebody copied the link.
@@ -389,17 +345,17 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 		return done, err
 	}
 	m.Email = o.Account.Email + " " + m.Email // neither may be in the password
-	if err := checkNewPassword("password", in.Password, settings, o.Account.GuardRole(), m); err != nil {
+	if err := checkNewPassword("password", in.Password.Reveal(), settings, o.Account.GuardRole(), m); err != nil {
 		return done, err
 	}
-	if in.Password != in.Confirm {
+	if in.Password.Reveal() != in.Confirm.Reveal() {
 		return done, model.Invalid("password_confirm", sentenceTwice)
 	}
 	var salt []byte
 	if err := d.read.QueryRowContext(ctx, `SELECT salt FROM account WHERE id = ?`, o.Account.ID).Scan(&salt); err != nil {
 		return done, err
 	}
-	hash, err := d.hashing.hash(ctx, true, in.Password, salt)
+	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
 	if err != nil {
 		return done, err
 	}

@@ -177,7 +177,7 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	if strings.TrimSpace(in.Login) == "" {
 		f.Add("login", "Please type your email address or member number.")
 	}
-	if in.Password == "" {
+	if in.Password.IsZero() {
 		f.Add("password", "Please type your password.")
 	}
 	if err := f.Err(); err != nil {
@@ -192,7 +192,7 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 
 	// A device that signed in to this account before has a bucket of its own,
 	// so nobody can lock a member out of it.
-	device := d.knownDevice(in.Known, all)
+	device := d.knownDevice(in.Known.Reveal(), all)
 	buckets := [][]byte{d.keys.Blind("failure", "pair", login, in.Network), d.crowdBucket(login)}
 	if device != "" {
 		buckets = [][]byte{d.keys.Blind("failure", "device", login, device)}
@@ -206,7 +206,7 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 		return done, limited(wait)
 	}
 
-	params, password := model.DefaultHashParams, in.Password
+	params, password := model.DefaultHashParams, in.Password.Reveal()
 	if len(all) > 0 && !all[0].hash.IsZero() {
 		params = all[0].hash.Params()
 	}

@@ -16,7 +16,7 @@ func TestSignInSlowsDownAfterFiveFailures(t *testing.T) {
 	for _, login := range []string{"mia@example.org", "nobody@example.org"} {
 		t.Run(login, func(t *testing.T) {
 			try := func(network, password, known string) error {
-				_, err := d.SignIn(t.Context(), model.SignIn{Login: login, Password: password, Network: network, Known: known})
+				_, err := d.SignIn(t.Context(), model.SignIn{Login: login, Password: model.NewSecret(password), Network: network, Known: model.NewSecret(known)})
 				return err
 			}
 			for range 5 {
@@ -45,7 +45,7 @@ func TestTheRecordSaysThatSignInIsSlowed(t *testing.T) {
 			t.Errorf("after %d failures slowed for %s", n, got)
 		}
 		clock.Add(5 * time.Second)
-		_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "wrong", Network: "192.0.2.0/24"})
+		_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("wrong"), Network: "192.0.2.0/24"})
 		wantKind(t, err, model.KindSignIn)
 	}
 }
@@ -58,7 +58,7 @@ func TestAThousandTriesAtOnceAreNotAllTheFirst(t *testing.T) {
 	hashed := 0
 	for range 40 {
 		wg.Go(func() {
-			_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "wrong", Network: "192.0.2.0/24"})
+			_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("wrong"), Network: "192.0.2.0/24"})
 			mu.Lock()
 			defer mu.Unlock()
 			if model.KindOf(err) == model.KindSignIn {
@@ -77,31 +77,31 @@ func TestAThousandTriesAtOnceAreNotAllTheFirst(t *testing.T) {
 func TestAKnownDeviceIsNeverLockedOutByOthers(t *testing.T) {
 	d, _ := dbtest.Open(t)
 	dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
-	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password, Network: "192.0.2.0/24"})
+	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 30 {
-		_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "wrong", Network: string(rune('a' + i))})
+		_, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("wrong"), Network: string(rune('a' + i))})
 		if i < 20 {
 			wantKind(t, err, model.KindSignIn)
 		} else {
 			wantKind(t, err, model.KindLimited) // 20 over all networks
 		}
 	}
-	_, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password, Network: "192.0.2.0/24"})
+	_, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24"})
 	wantKind(t, err, model.KindLimited)
-	if _, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password, Network: "192.0.2.0/24", Known: in.Known.Reveal()}); err != nil {
+	if _, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24", Known: in.Known}); err != nil {
 		t.Errorf("the member's own device: %v", err)
 	}
 	// A mark from another account opens no other bucket.
 	dbtest.SignedUp(t, d, "Eve Other", "eve@example.org")
-	eve, err := d.SignIn(t.Context(), model.SignIn{Login: "eve@example.org", Password: dbtest.Password})
+	eve, err := d.SignIn(t.Context(), model.SignIn{Login: "eve@example.org", Password: model.NewSecret(dbtest.Password)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 25 {
-		_, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: "wrong", Network: string(rune('A' + i)), Known: eve.Known.Reveal()})
+		_, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("wrong"), Network: string(rune('A' + i)), Known: eve.Known})
 	}
 	wantKind(t, err, model.KindLimited)
 }
@@ -113,7 +113,7 @@ func TestAHouseholdOnOneMailbox(t *testing.T) {
 	dbtest.SetPassword(t, d, bert, "another fine day at the lake")
 	sign := func(pw string) model.SignedIn {
 		t.Helper()
-		in, err := d.SignIn(t.Context(), model.SignIn{Login: "koch@example.org", Password: pw, Keep: true})
+		in, err := d.SignIn(t.Context(), model.SignIn{Login: "koch@example.org", Password: model.NewSecret(pw), Keep: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestWhatEndsASession(t *testing.T) {
 	id := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
 	start := func() model.Session {
 		t.Helper()
-		in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password})
+		in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestChangingThePassword(t *testing.T) {
 	a := dbtest.Account(t, d, id)
 	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: id, Name: a.Name, Role: a.Role}
 	in := func() model.SignedIn {
-		in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: dbtest.Password})
+		in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestChangingThePassword(t *testing.T) {
 	here, there := in(), in()
 	dbtest.Deliver(t, d)
 	change := func(current, pw, confirm string) (model.SignedIn, error) {
-		return d.ChangePassword(t.Context(), actor, model.PasswordChange{SessionID: here.Session.ID, Current: current, Password: pw, Confirm: confirm})
+		return d.ChangePassword(t.Context(), actor, model.PasswordChange{SessionID: here.Session.ID, Current: model.NewSecret(current), Password: model.NewSecret(pw), Confirm: model.NewSecret(confirm)})
 	}
 	fresh := "a lantern for the long way home"
 	for _, c := range []struct{ current, pw, confirm, field string }{

@@ -21,14 +21,18 @@ func (p *portal) showPassword(w http.ResponseWriter, r *http.Request) error {
 
 func (p *portal) renderPassword(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
 	v := visitOf(r)
-	return p.render(w, r, status, views.PasswordPage(p.page(r), f, v.account.Login(false), v.settings.PasswordLength(v.account.GuardRole())))
+	login, err := p.DB.Login(r.Context(), v.account)
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, status, views.PasswordPage(p.page(r), f, login, v.settings.PasswordLength(v.account.GuardRole())))
 }
 
 func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {
 	v, form := visitOf(r), r.PostForm
 	in, err := p.DB.ChangePassword(r.Context(), v.by(), model.PasswordChange{
-		SessionID: v.session.ID, Known: readCookie(r, deviceCookie),
-		Current: form.Get("current_password"), Password: form.Get("password"), Confirm: form.Get("password_confirm"),
+		SessionID: v.session.ID, Current: model.NewSecret(form.Get("current_password")),
+		Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")),
 	})
 	switch model.KindOf(err) {
 	case model.KindInvalid:
@@ -172,12 +176,17 @@ func (p *portal) showLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	status, err := p.DB.LetterStatus(r.Context(), visitOf(r).by(), id)
+	record, err := p.DB.RecordWithoutLink(r.Context(), visitOf(r).by(), id)
 	if err != nil {
 		return err
 	}
-	return p.render(w, r, http.StatusOK, views.LetterPart(p.page(r), id, &status))
+	if record.Status == nil {
+		return errNothingUnderWay
+	}
+	return p.render(w, r, http.StatusOK, views.LetterPart(p.page(r), record))
 }
+
+var errNothingUnderWay = model.NotFound("There is no link under way any more. Load the page again to see what happened.")
 
 // copiedReset is told by the browser that somebody copied the link.
 func (p *portal) copiedReset(w http.ResponseWriter, r *http.Request) error {

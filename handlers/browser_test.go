@@ -50,7 +50,7 @@ func serveSite(t testing.TB, d *db.DB, clock *dbtest.Clock, change ...func(*Conf
 	t.Helper()
 	s := &site{db: d, clock: clock, log: &bytes.Buffer{}}
 	c := Config{
-		DB: d, Static: os.DirFS("../static"), Version: "test",
+		DB: d, Static: os.DirFS("../static"),
 		Log:            slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}

@@ -30,8 +30,6 @@ type Config struct {
 
 	// TrustedProxies are the only clients whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
-
-	Version string
 }
 
 type portal struct {

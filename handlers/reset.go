@@ -131,7 +131,7 @@ func (p *portal) setPassword(w http.ResponseWriter, r *http.Request) error {
 	v, form := visitOf(r), r.PostForm
 	token := form.Get("token")
 	set, err := p.DB.SetPassword(r.Context(), model.NewPassword{
-		Token: model.NewSecret(token), Password: form.Get("password"), Confirm: form.Get("password_confirm"), Network: v.network,
+		Token: model.NewSecret(token), Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")), Network: v.network,
 	})
 	if err != nil {
 		return p.refusePassword(w, r, token, err)

@@ -42,8 +42,8 @@ func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
 	v, form := visitOf(r), r.PostForm
 	next := localPath(form.Get("next"))
 	in, err := p.DB.SignIn(r.Context(), model.SignIn{
-		Login: form.Get("login"), Password: form.Get("password"), Keep: form.Get("keep") != "",
-		Device: device(r), Known: readCookie(r, deviceCookie), Network: v.network,
+		Login: form.Get("login"), Password: model.NewSecret(form.Get("password")), Keep: form.Get("keep") != "",
+		Device: device(r), Known: model.NewSecret(readCookie(r, deviceCookie)), Network: v.network,
 	})
 	if err != nil {
 		return p.refuseSignIn(w, r, err)

@@ -74,7 +74,7 @@ func (p *portal) setUp(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = p.DB.SetUp(r.Context(), model.SetUp{
 			FirstName: form.Get("first_name"), LastName: form.Get("last_name"), Email: form.Get("email"),
-			Password: form.Get("password"), Confirm: form.Get("password_confirm"), Settings: s,
+			Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")), Settings: s,
 		})
 	}
 	if f, ok := refusedForm(r, err); ok {

@@ -95,7 +95,7 @@ func TestTheDemoShowsItsLettersWithWorkingLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	now.Association = "Demo Club"
-	must0(t, d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: "ruth@example.org", Password: newPassword, Confirm: newPassword, Settings: now}))
+	must0(t, d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: "ruth@example.org", Password: model.NewSecret(newPassword), Confirm: model.NewSecret(newPassword), Settings: now}))
 	id, err := d.AddMember(t.Context(), model.ShellActor(), model.Member{FirstName: "Nina", LastName: "Holm", Email: "nina@example.org"})
 	must0(t, err)
 	must0(t, d.CreateUser(t.Context(), model.ShellActor(), id, "nina@example.org", false))

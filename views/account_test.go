@@ -76,7 +76,7 @@ func TestLetterIsAskedForUntilItIsSettled(t *testing.T) {
 	} {
 		t.Run(string(c.state)+" "+c.reply, func(t *testing.T) {
 			r := sent(letterIs(c.state, c.code, c.reply))
-			part := draw(t, LetterPart(pageFor(ferit, "/"), 12, r.Status))
+			part := draw(t, LetterPart(pageFor(ferit, "/"), r))
 			says(t, part, "#letter-state", c.says)
 			if c.reply != "" {
 				says(t, part, "#letter-state samp", c.reply)
@@ -261,7 +261,7 @@ func TestAnswerToAnActBringsEveryPartThatChanged(t *testing.T) {
 	doc := draw(t, MemberSettingsPart(pageFor(ferit, "/"), sent(), AccountForm{}))
 	has(t, doc, "html > body > .tag", 1)
 	for _, id := range []string{"#badges", "#why", "#life-line", "#account"} {
-		has(t, doc, id+"[hx-swap-oob=true]", 1)
+		has(t, doc, id+"[hx-swap-oob=outerMorph]", 1)
 	}
 	has(t, draw(t, settingsPage(ferit, sent())), "[hx-swap-oob]", 0)
 

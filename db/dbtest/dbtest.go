@@ -78,7 +78,7 @@ func OpenIn(t testing.TB, folder string, fixed db.Fixed) (*db.DB, *Clock) {
 		s.Association, s.TimeZone = "Riverside Rowing Club", "Europe/Berlin"
 		s.SupportEmail, s.SupportPhone = "office@riverside.example", "030 555 01 23"
 		err := d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: OwnerEmail,
-			Password: OwnerPassword, Confirm: OwnerPassword, Settings: s})
+			Password: model.NewSecret(OwnerPassword), Confirm: model.NewSecret(OwnerPassword), Settings: s})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func SignedUp(t testing.TB, d *db.DB, name, email string) int64 {
 // SetPassword uses the live link of a member's account.
 func SetPassword(t testing.TB, d *db.DB, memberID int64, password string) {
 	t.Helper()
-	_, err := d.SetPassword(t.Context(), model.NewPassword{Token: Token(t, d, memberID), Password: password, Confirm: password})
+	_, err := d.SetPassword(t.Context(), model.NewPassword{Token: Token(t, d, memberID), Password: model.NewSecret(password), Confirm: model.NewSecret(password)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,14 +179,14 @@ type Invite struct {
 // SetUp is what the first start asks for.
 type SetUp struct {
 	FirstName, LastName, Email string
-	Password, Confirm          string
+	Password, Confirm          Secret
 	Settings                   Settings
 }
 
 // NewOwner is an owner made or rescued from the command line.
 type NewOwner struct {
 	Email, Name string
-	Password    string // "" leaves the password to a link
+	Password    Secret // zero leaves the password to a link
 }
 
 // OwnerMade is an owner made or rescued from the command line.

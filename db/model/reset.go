@@ -256,7 +256,7 @@ type OpenedReset struct {
 // NewPassword is a password chosen through a link.
 type NewPassword struct {
 	Token             Secret
-	Password, Confirm string
+	Password, Confirm Secret
 	Network           string
 }
 

@@ -34,10 +34,10 @@ func (s Session) Tick(now time.Time) bool { return !now.Before(s.LastSeenAt.Add(
 // SignIn is one attempt.
 type SignIn struct {
 	Login    string
-	Password string
+	Password Secret
 	Keep     bool
 	Device   string // in words, for the list of sessions
-	Known    string // known-device cookie as the browser sent it
+	Known    Secret // known-device cookie as the browser sent it
 	Network  string
 }
 
@@ -62,7 +62,6 @@ type Choice struct {
 // PasswordChange is a new password chosen by somebody who is signed in.
 type PasswordChange struct {
 	SessionID         int64
-	Current           string
-	Password, Confirm string
-	Known             string
+	Current           Secret
+	Password, Confirm Secret
 }

@@ -33,7 +33,6 @@ type Portal struct {
 	SetupCode      model.Secret // opens /setup; zero once the portal is set up
 	TrustedProxies []netip.Prefix
 	Demo           bool
-	Version        string
 }
 
 // Serve runs a portal until ctx is done.

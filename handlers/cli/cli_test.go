@@ -262,7 +262,7 @@ func setUp(t *testing.T) (folder string) {
 	d := opened(t, folder)
 	s := model.DefaultSettings()
 	s.Association, s.BaseURL = "Rowing Club", "http://localhost:8099"
-	err := d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: ruth, Password: password, Confirm: password, Settings: s})
+	err := d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: ruth, Password: model.NewSecret(password), Confirm: model.NewSecret(password), Settings: s})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func setUp(t *testing.T) (folder string) {
 // fitsIn says whether somebody can sign in.
 func fitsIn(t *testing.T, d *db.DB, login, password string) bool {
 	t.Helper()
-	_, err := d.SignIn(t.Context(), model.SignIn{Login: login, Password: password, Network: "192.0.2.0/24"})
+	_, err := d.SignIn(t.Context(), model.SignIn{Login: login, Password: model.NewSecret(password), Network: "192.0.2.0/24"})
 	if err != nil && model.KindOf(err) != model.KindSignIn {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (demoCommand) Run(ctx context.Context, serve Serve) (err error) {
 	invite(os.Stdout, base, ownerEmail, password)
 	return serve(ctx, Portal{
 		DB: d, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Listener: listener, Demo: true, Version: version(),
+		Listener: listener, Demo: true,
 	})
 }
 

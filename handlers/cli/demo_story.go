@@ -137,7 +137,7 @@ func (s *story) found(base, password string) {
 		settings.SupportEmail, settings.SupportPhone = "office@harbourside-makers.example", "0117 496 0900"
 		if err := s.d.SetUp(ctx, model.SetUp{
 			FirstName: owner.FirstName, LastName: owner.LastName, Email: owner.Email,
-			Password: password, Confirm: password, Settings: settings,
+			Password: model.NewSecret(password), Confirm: model.NewSecret(password), Settings: settings,
 		}); err != nil {
 			return err
 		}
@@ -322,12 +322,12 @@ func (s *story) choosePassword(ctx context.Context, email, name string) (passwor
 		return "", err
 	}
 	password = passphrase()
-	_, err = s.d.SetPassword(ctx, model.NewPassword{Token: token, Password: password, Confirm: password, Network: atHome})
+	_, err = s.d.SetPassword(ctx, model.NewPassword{Token: token, Password: model.NewSecret(password), Confirm: model.NewSecret(password), Network: atHome})
 	return password, err
 }
 
 func (s *story) signIn(ctx context.Context, login, password, device, network string) (model.SignedIn, error) {
-	return s.d.SignIn(ctx, model.SignIn{Login: login, Password: password, Device: device, Network: network})
+	return s.d.SignIn(ctx, model.SignIn{Login: login, Password: model.NewSecret(password), Device: device, Network: network})
 }
 
 // actor is somebody of the office at work.

@@ -115,7 +115,7 @@ func meetDemo(t *testing.T, folder, base, email, password string) {
 	}
 	defer d.Close()
 
-	in, err := d.SignIn(t.Context(), model.SignIn{Login: email, Password: password})
+	in, err := d.SignIn(t.Context(), model.SignIn{Login: email, Password: model.NewSecret(password)})
 	if err != nil || in.Account.Role != model.RoleOwner {
 		t.Fatalf("signed in as %+v, %v", in.Account, err)
 	}
@@ -177,7 +177,7 @@ func meetDemo(t *testing.T, folder, base, email, password string) {
 		}
 	}
 
-	_, err = d.SignIn(t.Context(), model.SignIn{Login: record("Ayşe Yılmaz").Account.Email, Password: password, Network: "203.0.113.0/24"})
+	_, err = d.SignIn(t.Context(), model.SignIn{Login: record("Ayşe Yılmaz").Account.Email, Password: model.NewSecret(password), Network: "203.0.113.0/24"})
 	if model.KindOf(err) != model.KindLimited {
 		t.Errorf("Ayşe is not slowed: %v", err)
 	}

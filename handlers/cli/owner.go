@@ -77,14 +77,14 @@ func announce(w io.Writer, email string, made model.OwnerMade, s model.Settings)
 const passwordLine = 16 << 10
 
 // readPassword reads one line. Only its end is taken off: spaces may be meant.
-func readPassword(r io.Reader) (string, error) {
+func readPassword(r io.Reader) (model.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, passwordLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("the password could not be read from standard input: %w", err)
+		return model.Secret{}, fmt.Errorf("the password could not be read from standard input: %w", err)
 	}
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if line == "" {
-		return "", errors.New("there was no password on standard input: give it as one line, or leave --password-stdin out and open the link")
+		return model.Secret{}, errors.New("there was no password on standard input: give it as one line, or leave --password-stdin out and open the link")
 	}
-	return line, nil
+	return model.NewSecret(line), nil
 }

@@ -25,7 +25,7 @@ func TestOwnerBeforeTheFirstStartGetsALinkThatWorks(t *testing.T) {
 	if err != nil || o.State != model.ResetLive || o.Account.Role != model.RoleOwner || o.Account.Name != "Ruth Adler" {
 		t.Fatalf("the link opens %+v, %v", o, err)
 	}
-	if _, err := d.SetPassword(t.Context(), model.NewPassword{Token: model.NewSecret(link[1]), Password: password, Confirm: password}); err != nil {
+	if _, err := d.SetPassword(t.Context(), model.NewPassword{Token: model.NewSecret(link[1]), Password: model.NewSecret(password), Confirm: model.NewSecret(password)}); err != nil {
 		t.Fatal(err)
 	}
 	if !fitsIn(t, d, ruth, password) {

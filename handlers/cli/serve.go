@@ -70,7 +70,7 @@ func (s serveCommand) Run(ctx context.Context, c *commands, serve Serve) (err er
 	}
 	p := Portal{
 		DB: d, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Listener: listener,
-		TrustedProxies: proxies, Version: version(),
+		TrustedProxies: proxies,
 	}
 	if settings.SetUpAt.IsZero() {
 		p.SetupCode = model.NewSecret(strings.ToLower(rand.Text()))
