@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,6 +61,9 @@ func newStatic(files fs.FS) (*static, error) {
 		if err != nil {
 			return nil, fmt.Errorf("static files: %w", err)
 		}
+		if kind == contentTypes[".css"] {
+			body = lean(body)
+		}
 		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(body))
 		sum.Write(body)
 		s.files[e.Name()] = file{kind, body, sync.OnceValue(func() []byte {
@@ -71,6 +75,18 @@ func newStatic(files fs.FS) (*static, error) {
 	}
 	s.hash = hex.EncodeToString(sum.Sum(nil)[:6])
 	return s, nil
+}
+
+var (
+	cssComment = regexp.MustCompile(`(?s)/\*[^!].*?\*/`)
+	cssMargin  = regexp.MustCompile(`\n\s+`)
+)
+
+// lean takes comments and indentation out of our style sheet: they are for
+// whoever reads the source, and a fifth of what would cross the wire. Licences,
+// which begin with an exclamation mark, stay.
+func lean(css []byte) []byte {
+	return cssMargin.ReplaceAll(cssComment.ReplaceAll(css, nil), []byte("\n"))
 }
 
 // url is where a file is served. A name that does not exist gives an address
