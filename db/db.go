@@ -102,9 +102,10 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 func (d *DB) open(ctx context.Context, path string) (err error) {
 	// Pragmas stand in the DSN because each pooled connection needs them.
 	// FULL: an act that was answered is on disk, whatever happens next; the
-	// driver's default for WAL is NORMAL.
+	// driver's default for WAL is NORMAL. Statements are kept prepared: parsing
+	// them anew was a fifth of the time a page took.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_journal_mode=WAL&_foreign_keys=1&_busy_timeout=10000&_synchronous=FULL"
+		"?_journal_mode=WAL&_foreign_keys=1&_busy_timeout=10000&_synchronous=FULL&_stmt_cache_size=64"
 	if d.write, err = sql.Open("sqlite3", dsn+"&_txlock=immediate"); err != nil {
 		return err
 	}
