@@ -283,14 +283,7 @@ func (tx *Tx) saltFor(ctx context.Context, email string) (salt []byte, err error
 // end, the password is void, the former address is told, and a link goes to
 // the new one (product.md §4.6).
 func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error {
-	return d.act(ctx, func(tx *Tx) error {
-		a, err := tx.existing(ctx, memberID)
-		if err != nil {
-			return err
-		}
-		if err := actor.MayGovern(a); err != nil {
-			return err
-		}
+	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
 		m, err := member(ctx, tx, memberID)
 		if err != nil {
 			return err
