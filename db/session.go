@@ -397,14 +397,19 @@ func failures(ctx context.Context, q querier, bucket []byte) (f model.Failures, 
 // that are under way count as failed until they are over; otherwise a
 // thousand at once would all be the first. The first bucket has the growing
 // pause, the second (a login over all networks) the even one.
+//
+// Looking and entering are one step: leave comes after the failure was
+// committed, so nobody ever sees an attempt in neither place.
 func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait time.Duration, err error) {
+	d.trying.mu.Lock()
+	defer d.trying.mu.Unlock()
 	now := d.Now()
 	for i, b := range buckets {
 		f, err := failures(ctx, d.read, b)
 		if err != nil {
 			return nil, 0, err
 		}
-		if n := d.trying.count(b); n > 0 {
+		if n := d.trying.n[string(b)]; n > 0 {
 			f = model.Failures{Count: f.Next(now).Count - 1 + n, LastAt: now}
 		}
 		if i == 0 {
@@ -416,8 +421,12 @@ func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait t
 	if wait > 0 {
 		return func() {}, wait, nil
 	}
-	d.trying.add(buckets, 1)
-	return func() { d.trying.add(buckets, -1) }, 0, nil
+	d.trying.count(buckets, 1)
+	return func() {
+		d.trying.mu.Lock()
+		defer d.trying.mu.Unlock()
+		d.trying.count(buckets, -1)
+	}, 0, nil
 }
 
 func (tx *Tx) countFailure(ctx context.Context, bucket, login []byte) error {
@@ -471,15 +480,8 @@ type attempts struct {
 	n  map[string]int
 }
 
-func (a *attempts) count(bucket []byte) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.n[string(bucket)]
-}
-
-func (a *attempts) add(buckets [][]byte, by int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// count is called with mu held.
+func (a *attempts) count(buckets [][]byte, by int) {
 	for _, b := range buckets {
 		k := string(b)
 		if a.n[k] += by; a.n[k] == 0 {
