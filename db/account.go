@@ -82,6 +82,9 @@ func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int6
 	if err != nil || r.Status == nil || r.Status.LinkHidden != "" {
 		return r, err
 	}
+	if err := still(ctx, d.read, actor); err != nil {
+		return r, err
+	}
 	if err := d.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
 		return r, err
 	}
@@ -119,12 +122,9 @@ func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r m
 			return r, settings, err
 		}
 		if r.Latest.Shown(*r.Account, now) {
-			status, err := d.status(ctx, actor, *r.Account, *r.Latest)
-			if err != nil {
-				return r, settings, err
-			}
-			status.Letter, status.HeldBack = r.LastLetter, settings.HeldBack()
-			r.Status = &status
+			s := status(actor, *r.Account, *r.Latest)
+			s.Letter, s.HeldBack = r.LastLetter, settings.HeldBack()
+			r.Status = &s
 		}
 	}
 	if r.SharedWith, err = sharers(ctx, d.read, *r.Account); err != nil {
@@ -173,7 +173,7 @@ func (d *DB) CreateUser(ctx context.Context, actor model.Actor, memberID int64, 
 	if err := actor.MayEdit(); err != nil {
 		return err
 	}
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		m, was, err := memberAndAccount(ctx, tx, memberID)
 		if err != nil {
 			return err
@@ -313,8 +313,7 @@ func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64,
 			return err
 		}
 		if a.Email != "" {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO former_email (account_id, email, left_at) VALUES (?, ?, ?)`,
-				a.ID, a.Email, tx.Now.Unix()); err != nil {
+			if err := tx.leaveEmail(ctx, a); err != nil {
 				return err
 			}
 			if err := tx.post(ctx, actor, model.LetterEmailChanged, a.Email, letterFacts{ChangedAt: tx.Now.Unix(), NewEmail: blanked(email)},
@@ -328,6 +327,15 @@ func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64,
 		}
 		return tx.send(ctx, actor, now, model.LetterReset)
 	})
+}
+
+// leaveEmail remembers an address that an account has no longer.
+func (tx *Tx) leaveEmail(ctx context.Context, a model.Account) error {
+	if a.Email == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO former_email (member_id, email, left_at) VALUES (?, ?, ?)`, a.MemberID, a.Email, tx.Now.Unix())
+	return err
 }
 
 // blanked keeps of an address what its holder recognises and a stranger
@@ -349,7 +357,7 @@ func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, rol
 	if _, ok := model.ParseRole(string(role)); !ok {
 		return model.Invalid("role", "Please choose one of the roles.")
 	}
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		a, err := tx.existing(ctx, memberID)
 		if err != nil {
 			return err
@@ -362,6 +370,11 @@ func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, rol
 		}
 		if a.Role == model.RoleOwner && !a.Disabled() {
 			if err := tx.anotherOwner(ctx, a.ID); err != nil {
+				return err
+			}
+		}
+		if a.Role.Above(role) {
+			if err := tx.cancelSeen(ctx, actor, a); err != nil {
 				return err
 			}
 		}
@@ -424,7 +437,7 @@ func (tx *Tx) needMail() error {
 
 func (tx *Tx) anotherOwner(ctx context.Context, but int64) error {
 	var n int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE role = 'owner' AND disabled_at IS NULL AND id <> ?`, but).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE role = 'owner' AND disabled_at IS NULL AND password_hash IS NOT NULL AND id <> ?`, but).Scan(&n); err != nil {
 		return err
 	}
 	if n == 0 {
@@ -440,6 +453,9 @@ func (d *DB) Disable(ctx context.Context, actor model.Actor, memberID int64) err
 			return nil
 		}
 		if err := tx.cancelLink(ctx, actor, a, "the account was disabled"); err != nil {
+			return err
+		}
+		if err := tx.cancelSeen(ctx, actor, a); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE account SET disabled_at = ? WHERE id = ?`, tx.Now.Unix(), a.ID); err != nil {
@@ -480,6 +496,12 @@ func (d *DB) DeleteAccount(ctx context.Context, actor model.Actor, memberID int6
 		if err := tx.cancelLink(ctx, actor, a, "the account was deleted"); err != nil {
 			return err
 		}
+		if err := tx.cancelSeen(ctx, actor, a); err != nil {
+			return err
+		}
+		if err := tx.leaveEmail(ctx, a); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM account WHERE id = ?`, a.ID); err != nil {
 			return err
 		}
@@ -499,7 +521,7 @@ func (d *DB) EndSessions(ctx context.Context, actor model.Actor, memberID int64)
 
 // govern is an act on an account that takes a role strictly above it.
 func (d *DB) govern(ctx context.Context, actor model.Actor, memberID int64, f func(tx *Tx, a model.Account) error) error {
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		a, err := tx.existing(ctx, memberID)
 		if err != nil {
 			return err
@@ -548,7 +570,7 @@ func (d *DB) InviteStaff(ctx context.Context, actor model.Actor, in model.Invite
 	if err := f.Err(); err != nil {
 		return 0, err
 	}
-	err = d.act(ctx, func(tx *Tx) error {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
 		if err := tx.needMail(); err != nil {
 			return err
 		}
@@ -594,7 +616,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 			return made, err
 		}
 	}
-	err = d.act(ctx, func(tx *Tx) error {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
 		all, err := accountsByEmail(ctx, tx, model.EmailKey(email))
 		if err != nil {
 			return err
@@ -631,7 +653,10 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 			return err
 		}
 		if !in.Password.IsZero() {
-			return tx.storePassword(ctx, a, hash)
+			if err := tx.storePassword(ctx, a, hash); err != nil || made.New {
+				return err
+			}
+			return tx.postPasswordChanged(ctx, actor, a, 0)
 		}
 		r, err := tx.newReset(ctx, actor, a, false)
 		if err != nil {

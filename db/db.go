@@ -52,6 +52,7 @@ type DB struct {
 	fixed   Fixed
 	hashing *hashSlots
 	trying  attempts
+	tickets usedTickets
 	nudge   chan struct{}
 	clock   atomic.Pointer[func() time.Time]
 }
@@ -90,7 +91,14 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 		}
 		_ = f.Close()
 	}
-	d := &DB{keys: keys, fixed: fixed, hashing: newHashSlots(), trying: attempts{n: map[string]int{}}, nudge: make(chan struct{}, 1)}
+	// A copy put back from a backup may have come with looser rights; SQLite
+	// gives its side files those of the database.
+	for _, side := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+side, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the database %s cannot be kept from other users of this machine (%w): does it belong to this user?", path, cause(err))
+		}
+	}
+	d := &DB{keys: keys, fixed: fixed, hashing: newHashSlots(), trying: attempts{n: map[string]int{}}, tickets: usedTickets{used: map[string]time.Time{}}, nudge: make(chan struct{}, 1)}
 	d.SetClock(time.Now)
 	if err := d.open(ctx, path); err != nil {
 		_ = d.Close()
@@ -302,6 +310,33 @@ func (d *DB) act(ctx context.Context, f func(tx *Tx) error) error {
 		case d.nudge <- struct{}{}:
 		default: // a nudge is waiting already
 		}
+	}
+	return nil
+}
+
+// actBy is act for somebody: whoever was disabled, lost a role or was signed
+// out since their request began may do nothing more. A slow request body would
+// otherwise keep a dismissed colleague acting for as long as it takes.
+func (d *DB) actBy(ctx context.Context, actor model.Actor, f func(tx *Tx) error) error {
+	return d.act(ctx, func(tx *Tx) error {
+		if err := still(ctx, tx, actor); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// still makes sure that an actor is who they were when their request began.
+func still(ctx context.Context, q querier, actor model.Actor) error {
+	if actor.Kind != model.ByPerson || actor.AccountID == 0 {
+		return nil
+	}
+	now, err := accountByID(ctx, q, actor.AccountID)
+	if err != nil && model.KindOf(err) != model.KindNotFound {
+		return err
+	}
+	if err != nil || now.Disabled() || now.Role != actor.Role || now.SessionStamp != actor.Stamp {
+		return model.Forbidden("Your sign-in ended while this was under way, so nothing was changed. Please sign in again.")
 	}
 	return nil
 }

@@ -9,19 +9,32 @@ import (
 	"latchkey/db/model"
 )
 
-const typedMax = 320 // longer than any address or member number
+const (
+	typedMax = 320 // longer than any address or member number
+	// askedPerMinute is how many requests of one network are taken in a
+	// minute; the rest get the same answer. It is far above what an office
+	// that shares one address asks for.
+	askedPerMinute = 30
+)
 
 // AskReset takes what was typed into "Forgot password?". One identical row is
 // written whatever it is, so neither the answer nor its time tells whether
-// somebody has an account (OWASP Forgot Password Cheat Sheet; ASVS 6.3.8).
+// somebody has an account (OWASP Forgot Password Cheat Sheet; ASVS 6.3.8). The
+// postman is not nudged either: work that starts with the answer would slow
+// the next requests, and more so for a known address.
 func (d *DB) AskReset(ctx context.Context, typed, network string) error {
 	if len(typed) > typedMax {
 		typed = "" // nobody's; the row is written all the same
 	}
+	from := d.keys.Blind("intake", network)
 	return d.act(ctx, func(tx *Tx) error {
-		tx.posted = true
+		var lately int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM intake WHERE network = ? AND made_at > ?`,
+			from, tx.Now.Add(-time.Minute).Unix()).Scan(&lately); err != nil || lately >= askedPerMinute {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO intake (typed, network, made_at) VALUES (?, ?, ?)`,
-			typed, d.keys.Blind("intake", network), tx.Now.Unix())
+			typed, from, tx.Now.Unix())
 		return err
 	})
 }
@@ -63,54 +76,56 @@ func (tx *Tx) workIntake(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := tx.answerIntake(ctx, typed, network)
+	outcome, joined, err := tx.answerIntake(ctx, typed, network)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ? WHERE id = ?`, tx.Now.Unix(), outcome, id)
+	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = ?`, tx.Now.Unix(), outcome, joined, id)
 	return err
 }
 
-func (tx *Tx) answerIntake(ctx context.Context, typed string, network []byte) (outcome string, err error) {
+func (tx *Tx) answerIntake(ctx context.Context, typed string, network []byte) (outcome string, joined int, err error) {
 	actor := model.MemberActor("")
 	emailKey, memberNoKey := model.LoginKey(typed)
 	if memberNoKey != "" {
-		return tx.answerMemberNo(ctx, actor, memberNoKey)
+		outcome, err = tx.answerMemberNo(ctx, actor, memberNoKey)
+		return outcome, 0, err
 	}
 	email, sentence := model.ParseEmail(typed)
 	if email == "" || sentence != "" {
-		return intakeRefused, nil
+		return intakeRefused, 0, nil
 	}
 	all, err := accountsByEmail(ctx, tx, emailKey)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	joined, err := tx.joinFromRoll(ctx, emailKey, all)
+	fresh, err := tx.joinFromRoll(ctx, emailKey, all)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	outcome = intakeKnown
-	if len(joined) > 0 {
+	if len(fresh) > 0 {
 		outcome = intakeJoined
-		all = append(all, joined...)
+		all = append(all, fresh...)
 	}
 	if len(all) == 0 {
-		return tx.answerUnknown(ctx, actor, email, emailKey, network)
+		outcome, err = tx.answerUnknown(ctx, actor, email, emailKey, network)
+		return outcome, 0, err
 	}
 	var allowed []model.Account
 	for _, a := range all {
 		ok, err := tx.mayAsk(ctx, a)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		if ok {
 			allowed = append(allowed, a)
 		}
 	}
-	if len(allowed) == 0 {
-		return outcome, nil
+	if len(allowed) > 0 {
+		err = tx.answer(ctx, actor, allowed)
 	}
-	return outcome, tx.answer(ctx, actor, allowed)
+	return outcome, len(fresh), err
 }
 
 // answerMemberNo: a number names one person, even where the address is shared.
@@ -149,7 +164,7 @@ func (tx *Tx) joinFromRoll(ctx context.Context, emailKey string, present []model
 		return nil, err
 	}
 	var today int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM intake WHERE outcome = ? AND made_at > ?`,
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(joined), 0) FROM intake WHERE outcome = ? AND made_at > ?`,
 		intakeJoined, tx.Now.Add(-24*time.Hour).Unix()).Scan(&today); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"latchkey/db/model"
@@ -79,6 +80,26 @@ func (tx *Tx) postLink(ctx context.Context, actor model.Actor, kind model.Letter
 	return tx.post(ctx, actor, kind, a.Email, letterFacts{}, subject{a.ID, r.ID})
 }
 
+// hurrySeveral makes a letter for several due now that still waits with just
+// these links, and reports whether there is one.
+func (tx *Tx) hurrySeveral(ctx context.Context, all []subject) (bool, error) {
+	marks, args := strings.Repeat(", ?", len(all))[2:], []any{}
+	for _, s := range all {
+		args = append(args, s.reset)
+	}
+	res, err := tx.ExecContext(ctx, `
+		UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying') AND id IN (
+			SELECT s.letter_id FROM letter_subject s JOIN letter l ON l.id = s.letter_id
+			WHERE l.kind = 'reset_several' AND s.reset_id IN (`+marks+`) GROUP BY s.letter_id HAVING count(*) = ?)`,
+		append(append([]any{tx.Now.Unix()}, args...), len(all))...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	tx.posted = tx.posted || n > 0
+	return n > 0, err
+}
+
 // formerFor is how long former addresses are told of a changed password.
 const formerFor = 30 * 24 * time.Hour
 
@@ -86,7 +107,7 @@ const formerFor = 30 * 24 * time.Hour
 // that the password was changed. reset is the link it came from, 0 if none.
 func (tx *Tx) postPasswordChanged(ctx context.Context, actor model.Actor, a model.Account, reset int64) error {
 	to, err := rows(ctx, tx, func(rs *sql.Rows) (email string, err error) { return email, rs.Scan(&email) },
-		`SELECT DISTINCT email FROM former_email WHERE account_id = ? AND left_at > ?`, a.ID, tx.Now.Add(-formerFor).Unix())
+		`SELECT DISTINCT email FROM former_email WHERE member_id = ? AND left_at > ?`, a.MemberID, tx.Now.Add(-formerFor).Unix())
 	if err != nil {
 		return err
 	}
@@ -267,12 +288,11 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 		if p.reset == nil {
 			continue
 		}
-		if c.RequestedBy == "" {
-			if c.RequestedBy, err = requestedBy(ctx, q, *p.reset); err != nil {
-				return c, err
-			}
+		if c.RequestedBy == "" && p.reset.AskedKind == model.ByPerson {
+			c.RequestedBy = p.reset.AskedName
 		}
 		if l.Kind == model.LetterPasswordChanged {
+			c.AskedKind = p.reset.AskedKind // whoever set the password came by the link: who asked for that?
 			if c.SeenBy, err = seenBy(ctx, q, p.reset.ID); err != nil {
 				return c, err
 			}
@@ -288,31 +308,10 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	return c, nil
 }
 
-// requestedBy is who asked for a link, as its reader should be told.
-func requestedBy(ctx context.Context, q querier, r model.Reset) (string, error) {
-	if r.AskedKind != model.ByPerson {
-		return "", nil
-	}
-	by, err := accountByID(ctx, q, r.AskedBy)
-	if err != nil && model.KindOf(err) == model.KindNotFound {
-		return "the office", nil
-	}
-	return by.Name, err
-}
-
-// seenBy is who at the office had a link on screen.
+// seenBy is who at the office had a link on screen, by the names they had then.
 func seenBy(ctx context.Context, q querier, resetID int64) ([]string, error) {
-	all, err := rows(ctx, q, scanAccountRow, `SELECT `+accountColumns+`
-		FROM reset_shown s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id
-		WHERE s.reset_id = ? ORDER BY s.shown_at`, resetID)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(all))
-	for i, a := range all {
-		names[i] = a.Name
-	}
-	return names, nil
+	return rows(ctx, q, func(rs *sql.Rows) (name string, err error) { return name, rs.Scan(&name) },
+		`SELECT name FROM reset_shown WHERE reset_id = ? ORDER BY shown_at, account_id`, resetID)
 }
 
 // SettleLetter notes how an attempt ended and what follows.

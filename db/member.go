@@ -69,7 +69,7 @@ func (d *DB) AddMember(ctx context.Context, actor model.Actor, m model.Member) (
 	if err := m.Clean().Err(); err != nil {
 		return 0, err
 	}
-	err = d.act(ctx, func(tx *Tx) error {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
 		id, err = tx.addMember(ctx, actor, m)
 		return err
 	})
@@ -81,7 +81,7 @@ func (d *DB) AddMembers(ctx context.Context, actor model.Actor, all []model.Memb
 	if err := actor.MayEdit(); err != nil {
 		return nil, err
 	}
-	err = d.act(ctx, func(tx *Tx) error {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
 		for _, m := range all {
 			if err := m.Clean().Err(); err != nil {
 				return err
@@ -153,7 +153,7 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 	if err := m.Clean().Err(); err != nil {
 		return err
 	}
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		was, err := member(ctx, tx, m.ID)
 		if err != nil {
 			return err
@@ -169,6 +169,9 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 		}
 		if was.Version != m.Version {
 			return &model.StaleError{Theirs: was, Fields: changed}
+		}
+		if err := tx.mayRename(ctx, actor, m.ID, changed); err != nil {
+			return err
 		}
 		if err := tx.freeMemberNo(ctx, m); err != nil {
 			return err
@@ -190,6 +193,22 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 		}
 		return tx.audit(ctx, actor, model.ActMemberChanged, about{member: m.ID, note: strings.Join(changed, ", ")})
 	})
+}
+
+// mayRename keeps names in the office as they are. Letters tell members by name
+// who had their link on screen; who could take a colleague's name could do
+// things under it.
+func (tx *Tx) mayRename(ctx context.Context, actor model.Actor, memberID int64, changed []string) error {
+	a, err := accountOf(ctx, tx, memberID)
+	if err != nil || a == nil || !a.GuardRole().InOffice() || actor.MayOwn() == nil {
+		return err
+	}
+	for _, name := range []string{"first_name", "last_name", "company", "member_no"} {
+		if slices.Contains(changed, name) {
+			return model.Invalid(name, "For somebody who works in the office, only an owner changes this.")
+		}
+	}
+	return nil
 }
 
 const membersPerPage = 25

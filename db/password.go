@@ -22,7 +22,7 @@ func checkNewPassword(field, password string, s model.Settings, role model.Role,
 	return nil
 }
 
-// hashQueue is how many may wait for a slot. At about 20 ms a hash the last
+// hashQueue is how many may wait for a slot in each of the two queues. At about 20 ms a hash the last
 // of them waits for a second or two; more would only wait to be told no.
 const hashQueue = 64
 
@@ -70,15 +70,15 @@ func (h *hashSlots) acquire(ctx context.Context, known bool) error {
 		h.mu.Unlock()
 		return nil
 	}
-	if len(h.first)+len(h.others) >= hashQueue {
+	queue := &h.others
+	if known {
+		queue = &h.first // with a bound of its own: strangers cannot fill it
+	}
+	if len(*queue) >= hashQueue {
 		h.mu.Unlock()
 		return errBusy
 	}
 	turn := make(chan struct{})
-	queue := &h.others
-	if known {
-		queue = &h.first
-	}
 	*queue = append(*queue, turn)
 	h.mu.Unlock()
 
@@ -186,7 +186,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, err
 	}
 	if !stored.Matches(tried) {
-		err := d.act(ctx, func(tx *Tx) error { return tx.countFailure(ctx, bucket, bucket) })
+		err := d.actBy(ctx, actor, func(tx *Tx) error { return tx.countFailure(ctx, bucket, bucket) })
 		return done, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
 	}
 	settings, err := d.Settings(ctx)
@@ -212,7 +212,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 	if err != nil {
 		return done, err
 	}
-	err = d.act(ctx, func(tx *Tx) error {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
 		now, err := accountByID(ctx, tx, a.ID)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 )
 
 const resetColumns = `r.id, r.account_id, r.selector, r.key_id, r.made_at, r.expires_at, r.email, r.password_version,
-	r.resend_until, r.mailed_only, r.asked_at, r.asked_kind, coalesce(r.asked_by, 0), r.for_new, r.opened_at, r.ended_at, r.end_reason`
+	r.resend_until, r.mailed_only, r.asked_at, r.asked_kind, coalesce(r.asked_by, 0), r.asked_name, r.for_new, r.opened_at, r.ended_at, r.end_reason`
 
 // selector8 scans a selector.
 type selector8 struct{ s *[8]byte }
@@ -27,7 +27,7 @@ func (s selector8) Scan(v any) error {
 func scanReset(row interface{ Scan(...any) error }) (model.Reset, error) {
 	var r model.Reset
 	err := row.Scan(&r.ID, &r.AccountID, selector8{&r.Selector}, &r.KeyID, unix{&r.MadeAt}, unix{&r.ExpiresAt}, &r.Email, &r.PasswordVersion,
-		unix{&r.ResendUntil}, &r.MailedOnly, unix{&r.AskedAt}, &r.AskedKind, &r.AskedBy, &r.ForNew,
+		unix{&r.ResendUntil}, &r.MailedOnly, unix{&r.AskedAt}, &r.AskedKind, &r.AskedBy, &r.AskedName, &r.ForNew,
 		unix{&r.OpenedAt}, unix{&r.EndedAt}, &r.EndReason)
 	return r, err
 }
@@ -65,7 +65,7 @@ func resetLink(keys model.Keyring, s model.Settings, r model.Reset) (model.Secre
 // SendPasswordReset emails a link to the account's address: the same one
 // again inside the window, a new one after it.
 func (d *DB) SendPasswordReset(ctx context.Context, actor model.Actor, memberID int64) error {
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		a, err := tx.existing(ctx, memberID)
 		if err != nil {
 			return err
@@ -103,9 +103,9 @@ func (tx *Tx) link(ctx context.Context, actor model.Actor, a model.Account, forN
 	if r.AskedJustNow(actor, tx.Now) {
 		return nil, nil
 	}
-	r.AskedAt, r.AskedKind, r.AskedBy, r.ForNew = tx.Now, actor.Kind, actor.AccountID, forNew
-	if _, err := tx.ExecContext(ctx, `UPDATE reset SET asked_at = ?, asked_kind = ?, asked_by = ?, for_new = ? WHERE id = ?`,
-		tx.Now.Unix(), actor.Kind, orNull(actor.AccountID), forNew, r.ID); err != nil {
+	r.AskedAt, r.AskedKind, r.AskedBy, r.AskedName, r.ForNew = tx.Now, actor.Kind, actor.AccountID, actor.Name, forNew
+	if _, err := tx.ExecContext(ctx, `UPDATE reset SET asked_at = ?, asked_kind = ?, asked_by = ?, asked_name = ?, for_new = ? WHERE id = ?`,
+		tx.Now.Unix(), actor.Kind, orNull(actor.AccountID), actor.Name, forNew, r.ID); err != nil {
 		return nil, err
 	}
 	return r, tx.audit(ctx, actor, model.ActResetResent, about{member: a.MemberID, account: a.ID, reset: r.ID})
@@ -117,13 +117,13 @@ func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, 
 		return model.Reset{}, err
 	}
 	r := model.NewReset(a, tx.db.keys.CurrentID(), tx.settings.Resets, tx.Now)
-	r.AskedAt, r.AskedKind, r.AskedBy, r.ForNew = tx.Now, actor.Kind, actor.AccountID, forNew
+	r.AskedAt, r.AskedKind, r.AskedBy, r.AskedName, r.ForNew = tx.Now, actor.Kind, actor.AccountID, actor.Name, forNew
 	res, err := tx.ExecContext(ctx, `
 		INSERT INTO reset (account_id, selector, key_id, made_at, expires_at, email, password_version,
-			resend_until, mailed_only, asked_at, asked_kind, asked_by, for_new)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resend_until, mailed_only, asked_at, asked_kind, asked_by, asked_name, for_new)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.AccountID, r.Selector[:], r.KeyID, r.MadeAt.Unix(), r.ExpiresAt.Unix(), r.Email, r.PasswordVersion,
-		r.ResendUntil.Unix(), r.MailedOnly, r.AskedAt.Unix(), r.AskedKind, orNull(r.AskedBy), r.ForNew)
+		r.ResendUntil.Unix(), r.MailedOnly, r.AskedAt.Unix(), r.AskedKind, orNull(r.AskedBy), r.AskedName, r.ForNew)
 	if err != nil {
 		return r, err
 	}
@@ -169,14 +169,32 @@ func (tx *Tx) cancelLink(ctx context.Context, actor model.Actor, a model.Account
 	return tx.audit(ctx, actor, model.ActResetCancelled, about{member: a.MemberID, account: a.ID, reset: r.ID, note: note})
 }
 
+// cancelSeen ends the links that somebody had on screen and that still open
+// something: they leave the office, and what they may have noted must not
+// stay behind as a key.
+func (tx *Tx) cancelSeen(ctx context.Context, actor model.Actor, leaving model.Account) error {
+	others, err := rows(ctx, tx, scanAccountRow, `SELECT `+accountColumns+`
+		FROM reset_shown s JOIN reset r ON r.id = s.reset_id JOIN account a ON a.id = r.account_id JOIN member n ON n.id = a.member_id
+		WHERE s.account_id = ? AND r.ended_at IS NULL`, leaving.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range others {
+		if err := tx.cancelLink(ctx, actor, a, leaving.Name+" had it on screen and lost the right to"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CancelReset ends an account's link because staff said so.
 func (d *DB) CancelReset(ctx context.Context, actor model.Actor, memberID int64) error {
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		a, err := tx.existing(ctx, memberID)
 		if err != nil {
 			return err
 		}
-		if err := actor.MaySend(a); err != nil {
+		if err := actor.MayGovern(a); err != nil {
 			return err
 		}
 		return tx.cancelLink(ctx, actor, a, "by the office")
@@ -185,8 +203,8 @@ func (d *DB) CancelReset(ctx context.Context, actor model.Actor, memberID int64)
 
 // status is the status message of a link as this person may see it, without
 // the link itself.
-func (d *DB) status(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) (model.ResetStatus, error) {
-	s := model.ResetStatus{Reset: r}
+func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus {
+	s := model.ResetStatus{Reset: r, MayCancel: actor.MayGovern(a) == nil}
 	switch err := actor.MaySeeLink(a); {
 	case r.MailedOnly:
 		s.LinkHidden = "This link gives a higher role, so it goes by letter only and nobody at the office may see it."
@@ -205,16 +223,9 @@ func (d *DB) status(ctx context.Context, actor model.Actor, a model.Account, r m
 	case model.BySystem:
 		s.AskedBy = "automatically"
 	default:
-		by, err := accountByID(ctx, d.read, r.AskedBy)
-		if err != nil && model.KindOf(err) != model.KindNotFound {
-			return s, err
-		}
-		s.AskedBy = by.Name
-		if by.Name == "" {
-			s.AskedBy = "somebody who has left"
-		}
+		s.AskedBy = r.AskedName
 	}
-	return s, nil
+	return s
 }
 
 // noteShown writes down, once for each link and person, that somebody has the
@@ -225,9 +236,9 @@ func (d *DB) noteShown(ctx context.Context, actor model.Actor, a model.Account, 
 		r.ID, actor.AccountID).Scan(&seen); err != nil || seen {
 		return err
 	}
-	return d.act(ctx, func(tx *Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, shown_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-			r.ID, actor.AccountID, tx.Now.Unix())
+	return d.actBy(ctx, actor, func(tx *Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, name, shown_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			r.ID, actor.AccountID, actor.Name, tx.Now.Unix())
 		if err != nil {
 			return err
 		}
@@ -240,7 +251,7 @@ func (d *DB) noteShown(ctx context.Context, actor model.Actor, a model.Account, 
 
 // CopiedReset notes that somebody copied the link.
 func (d *DB) CopiedReset(ctx context.Context, actor model.Actor, memberID, resetID int64) error {
-	return d.act(ctx, func(tx *Tx) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
 		a, err := tx.existing(ctx, memberID)
 		if err != nil {
 			return err
@@ -463,6 +474,9 @@ func (tx *Tx) answer(ctx context.Context, actor model.Actor, all []model.Account
 	}
 	if len(about) == 0 {
 		return nil
+	}
+	if merged, err := tx.hurrySeveral(ctx, about); err != nil || merged {
+		return err
 	}
 	return tx.post(ctx, actor, model.LetterResetSeveral, able[0].Email, letterFacts{}, about...)
 }

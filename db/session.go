@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -192,8 +193,13 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 
 	// A device that signed in to this account before has a bucket of its own,
 	// so nobody can lock a member out of it.
-	device := d.knownDevice(in.Known.Reveal(), all)
+	device, of := d.knownDevice(in.Known.Reveal(), all)
 	buckets := [][]byte{d.keys.Blind("failure", "pair", login, in.Network), d.crowdBucket(login)}
+	if device != "" && len(all) > 1 {
+		// One of a household can have as many known devices as they like; what
+		// they may guess at the others' passwords must not grow with them.
+		device = strconv.FormatInt(of, 10)
+	}
 	if device != "" {
 		buckets = [][]byte{d.keys.Blind("failure", "device", login, device)}
 	}
@@ -206,24 +212,22 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 		return done, limited(wait)
 	}
 
-	params, password := model.DefaultHashParams, in.Password.Reveal()
-	if len(all) > 0 && !all[0].hash.IsZero() {
-		params = all[0].hash.Params()
-	}
+	password := in.Password.Reveal()
 	if salt == nil {
 		salt = d.keys.Blind("salt", login) // nobody's; it only has to cost the same
 	}
 	if len(password) > longestTried {
 		password = "" // no password is that long; the work stays the same
 	}
-	tried, err := d.hashing.hashWith(ctx, device != "", password, salt, params)
+	fits, err := d.fitting(ctx, device != "", password, salt, all)
 	if err != nil {
 		return done, err
 	}
-	var fits []candidate
-	for _, c := range all {
-		if c.hash.Matches(tried) && !c.account.Disabled() {
-			fits = append(fits, c)
+	var stronger model.PasswordHash
+	if len(fits) == 1 && fits[0].hash.WeakerThan(model.DefaultHashParams) {
+		// The one moment at which the password is at hand.
+		if stronger, err = d.hashing.hash(ctx, true, password, salt); err != nil {
+			return done, err
 		}
 	}
 
@@ -243,7 +247,14 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 		case 0:
 			return tx.refuseSignIn(ctx, in.Network, login, all, buckets)
 		case 1:
-			if err := tx.clearFailures(ctx, buckets...); err != nil {
+			if len(all) == 1 {
+				// In a household one's own sign-in says nothing about who made
+				// the wrong tries before it.
+				if err := tx.clearFailures(ctx, buckets...); err != nil {
+					return err
+				}
+			}
+			if err := tx.rehash(ctx, fits[0].account.ID, stronger); err != nil {
 				return err
 			}
 			done, err = tx.signIn(ctx, fits[0].account.ID, in.Device, in.Network, in.Keep)
@@ -261,6 +272,45 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	return done, err
 }
 
+// fitting are those whose password it is. However many people share an address
+// they share its salt, so one hash serves them all; only while parameters rise
+// there are two.
+func (d *DB) fitting(ctx context.Context, known bool, password string, salt []byte, all []candidate) (fits []candidate, err error) {
+	tried := map[model.HashParams]model.PasswordHash{}
+	for _, c := range all {
+		if !c.hash.IsZero() {
+			tried[c.hash.Params()] = model.PasswordHash{}
+		}
+	}
+	if len(tried) == 0 {
+		tried[model.DefaultHashParams] = model.PasswordHash{} // nobody's password; it only has to cost the same
+	}
+	for params := range tried {
+		if tried[params], err = d.hashing.hashWith(ctx, known, password, salt, params); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range all {
+		if c.hash.Matches(tried[c.hash.Params()]) && !c.account.Disabled() {
+			fits = append(fits, c)
+		}
+	}
+	return fits, nil
+}
+
+// rehash keeps the same password under stronger parameters.
+func (tx *Tx) rehash(ctx context.Context, accountID int64, hash model.PasswordHash) error {
+	if hash.IsZero() {
+		return nil
+	}
+	sealed, err := tx.db.sealHash(accountID, hash)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE account SET password_hash = ? WHERE id = ?`, sealed, accountID)
+	return err
+}
+
 // longestTried is more bytes than any password that could be set.
 const longestTried = 4096
 
@@ -271,10 +321,8 @@ func (tx *Tx) refuseSignIn(ctx context.Context, network, login string, all []can
 		}
 	}
 	actor := model.MemberActor(network)
-	if len(all) == 0 {
-		// A line of nobody's, so that the work is the same for every login.
-		return tx.audit(ctx, actor, model.ActSignInFailed, about{})
-	}
+	// An unknown login has no line: lines are never deleted, and anybody can
+	// make up logins. The hash before and the disk behind hide the difference.
 	for _, c := range all {
 		if err := tx.audit(ctx, actor, model.ActSignInFailed, about{member: c.account.MemberID, account: c.account.ID}); err != nil {
 			return err
@@ -292,7 +340,7 @@ func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network strin
 		return done, err
 	}
 	a := done.Account
-	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Network: network}
+	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp, Network: network}
 	return done, tx.audit(ctx, actor, model.ActSignedIn, about{member: a.MemberID, account: a.ID})
 }
 
@@ -300,8 +348,8 @@ func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network strin
 const ticketLife = 5 * time.Minute
 
 // ticket says that a password fitted several people, for the form that asks
-// which of them it is. It names the password versions, so it dies with any of
-// the passwords.
+// which of them it is. It names the session stamps, so it dies with a changed
+// password and with "sign out everywhere".
 func (d *DB) ticket(now time.Time, keep bool, fits []candidate) model.Secret {
 	said := binary.BigEndian.AppendUint64(nil, uint64(now.Add(ticketLife).Unix()))
 	said = append(said, 0)
@@ -310,7 +358,7 @@ func (d *DB) ticket(now time.Time, keep bool, fits []candidate) model.Secret {
 	}
 	for _, c := range fits {
 		said = binary.BigEndian.AppendUint64(said, uint64(c.account.ID))
-		said = binary.BigEndian.AppendUint64(said, uint64(c.account.PasswordVersion))
+		said = binary.BigEndian.AppendUint64(said, uint64(c.account.SessionStamp))
 	}
 	return model.NewSecret(signed(d.keys, "choice", said))
 }
@@ -324,10 +372,10 @@ func (d *DB) ChoosePerson(ctx context.Context, in model.Choice) (model.SignedIn,
 		return done, errSignIn
 	}
 	until, keep, rest := time.Unix(int64(binary.BigEndian.Uint64(said)), 0), said[8] == 1, said[9:]
-	version := int64(-1)
+	stamp := int64(-1)
 	for ; len(rest) >= 16; rest = rest[16:] {
 		if int64(binary.BigEndian.Uint64(rest)) == in.AccountID {
-			version = int64(binary.BigEndian.Uint64(rest[8:]))
+			stamp = int64(binary.BigEndian.Uint64(rest[8:]))
 		}
 	}
 	err := d.act(ctx, func(tx *Tx) error {
@@ -335,13 +383,31 @@ func (d *DB) ChoosePerson(ctx context.Context, in model.Choice) (model.SignedIn,
 		if err != nil && model.KindOf(err) != model.KindNotFound {
 			return err
 		}
-		if err != nil || !tx.Now.Before(until) || a.PasswordVersion != version || a.Disabled() {
+		if err != nil || !tx.Now.Before(until) || a.SessionStamp != stamp || a.Disabled() || !d.tickets.use(in.Ticket, tx.Now) {
 			return errSignIn
 		}
 		done, err = tx.signIn(ctx, a.ID, in.Device, in.Network, keep)
 		return err
 	})
 	return done, err
+}
+
+// usedTickets remembers tickets for as long as they would live: each opens one
+// session. A restart forgets them, and five minutes are soon over.
+type usedTickets struct {
+	mu   sync.Mutex
+	used map[string]time.Time
+}
+
+func (u *usedTickets) use(ticket model.Secret, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	maps.DeleteFunc(u.used, func(_ string, until time.Time) bool { return !now.Before(until) })
+	if _, ok := u.used[ticket.Reveal()]; ok {
+		return false
+	}
+	u.used[ticket.Reveal()] = now.Add(ticketLife)
+	return true
 }
 
 // signed is a value with its tag, as it goes into a cookie or a form field.
@@ -369,18 +435,18 @@ func (d *DB) newDevice(accountID int64) model.Secret {
 }
 
 // knownDevice gives the mark of a device that signed in to one of these
-// accounts before, or "".
-func (d *DB) knownDevice(cookie string, all []candidate) string {
+// accounts before and whose it was, or "".
+func (d *DB) knownDevice(cookie string, all []candidate) (mark string, account int64) {
 	said, ok := unsigned(d.keys, "device", cookie)
 	if !ok || len(said) != 24 {
-		return ""
+		return "", 0
 	}
 	for _, c := range all {
 		if bytes.Equal(said[:8], binary.BigEndian.AppendUint64(nil, uint64(c.account.ID))) {
-			return strconv.Quote(string(said[8:]))
+			return strconv.Quote(string(said[8:])), c.account.ID
 		}
 	}
-	return ""
+	return "", 0
 }
 
 func (d *DB) crowdBucket(login string) []byte { return d.keys.Blind("failure", "login", login) }

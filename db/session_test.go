@@ -210,7 +210,7 @@ func TestChangingThePassword(t *testing.T) {
 	d, _ := dbtest.Open(t)
 	id := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
 	a := dbtest.Account(t, d, id)
-	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: id, Name: a.Name, Role: a.Role}
+	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: id, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp}
 	in := func() model.SignedIn {
 		in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password)})
 		if err != nil {

@@ -143,9 +143,11 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 }
 
 // ChangeSettings stores what an owner decided. What a flag decides stays as
-// it is stored. Changing the mail server's address or user without a new
-// password forgets the old one, so that nobody can have it sent to a server
-// of their own.
+// it is stored.
+//
+// The base URL and a mail server that is set up already stay as they are, too:
+// whoever decides where letters and their links go could read another owner's
+// letter. Only whoever runs the program may change them, by a flag.
 func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Settings) error {
 	if err := actor.MayOwn(); err != nil {
 		return err
@@ -153,10 +155,10 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 	if err := s.Clean().Err(); err != nil {
 		return err
 	}
-	return d.act(ctx, func(tx *Tx) error {
-		s.SetUpAt = tx.settings.SetUpAt
-		if s.Mail.Password.IsZero() && s.Mail.URL() == tx.settings.Mail.URL() {
-			s.Mail.Password = tx.settings.Mail.Password
+	return d.actBy(ctx, actor, func(tx *Tx) error {
+		s.SetUpAt, s.BaseURL = tx.settings.SetUpAt, tx.settings.BaseURL
+		if !tx.settings.Mail.IsZero() {
+			s.Mail = tx.settings.Mail
 		}
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {

@@ -107,7 +107,7 @@ func (p *portal) recognise(r *http.Request, v *visit) (context.Context, error) {
 	v.session, v.account = session, account
 	v.actor = &model.Actor{
 		Kind: model.ByPerson, AccountID: account.ID, MemberID: account.MemberID,
-		Name: account.Name, Role: account.Role, Network: v.network,
+		Name: account.Name, Role: account.Role, Stamp: account.SessionStamp, Network: v.network,
 	}
 	if session.Tick(p.DB.Now()) {
 		v.after = append(v.after, func(ctx context.Context) error { return p.DB.TouchSession(ctx, session.ID) })

@@ -106,7 +106,7 @@ func Actor(t testing.TB, d *db.DB, email string) model.Actor {
 		t.Fatalf("members with %s: %d, %v", email, len(page.Rows), err)
 	}
 	a := Account(t, d, page.Rows[0].ID)
-	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role}
+	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp}
 }
 
 // Account is a member's account.
@@ -165,7 +165,7 @@ func SetPassword(t testing.TB, d *db.DB, memberID int64, password string) {
 // postman would: from the row and the key.
 func Token(t testing.TB, d *db.DB, memberID int64) model.Secret {
 	t.Helper()
-	r, err := d.AccountRecord(t.Context(), model.ShellActor(), memberID)
+	r, err := d.RecordWithoutLink(t.Context(), model.ShellActor(), memberID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func Person(t testing.TB, d *db.DB, name string, role model.Role) model.Actor {
 		SetPassword(t, d, id, Password) // a higher role waits for it
 	}
 	a := Account(t, d, id)
-	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role}
+	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp}
 }
 
 // Deliver takes every due letter out of the outbox as a mail server would that

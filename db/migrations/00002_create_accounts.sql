@@ -19,16 +19,18 @@ CREATE TABLE account (
 CREATE INDEX account_by_email ON account (email_key) WHERE email_key IS NOT NULL;
 CREATE INDEX account_in_office ON account (member_id) WHERE role <> 'member' OR pending_role <> '';
 
--- Addresses an account had before: "your password was changed" also goes to
--- them for 30 days, so a thief who changed the address first is noticed.
+-- Addresses a member's accounts had before: "your password was changed" also
+-- goes to them for 30 days, so a thief who changed the address first is
+-- noticed. They belong to the member: deleting the account and making another
+-- one must not be a way around it.
 CREATE TABLE former_email (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    account_id INTEGER NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    email      TEXT    NOT NULL,
-    left_at    INTEGER NOT NULL
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    member_id INTEGER NOT NULL REFERENCES member (id),
+    email     TEXT    NOT NULL,
+    left_at   INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX former_email_by_account ON former_email (account_id, left_at);
+CREATE INDEX former_email_by_member ON former_email (member_id, left_at);
 
 -- +goose Down
 DROP TABLE former_email;

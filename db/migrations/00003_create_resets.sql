@@ -15,6 +15,7 @@ CREATE TABLE reset (
     asked_at         INTEGER NOT NULL,                  -- newest request
     asked_kind       TEXT    NOT NULL,                  -- person, member, automatic, shell
     asked_by         INTEGER,                           -- account of the person of staff
+    asked_name       TEXT    NOT NULL DEFAULT '',       -- their name then: a later one could be somebody else's
     for_new          INTEGER NOT NULL DEFAULT 0,        -- 1: the newest request was Create User
     opened_at        INTEGER,                           -- first opening, perhaps by a mail scanner
     ended_at         INTEGER,
@@ -29,9 +30,12 @@ CREATE INDEX reset_by_account ON reset (account_id, id);
 CREATE TABLE reset_shown (
     reset_id   INTEGER NOT NULL REFERENCES reset (id) ON DELETE CASCADE,
     account_id INTEGER NOT NULL,
+    name       TEXT    NOT NULL,  -- then: accounts go and names change
     shown_at   INTEGER NOT NULL,
     PRIMARY KEY (reset_id, account_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reset_shown_by_account ON reset_shown (account_id);
 
 -- What was typed into "Forgot password?", one identical row whatever it was;
 -- it is looked up outside the request. What was typed is emptied once done.
@@ -41,11 +45,12 @@ CREATE TABLE intake (
     network BLOB    NOT NULL,            -- keyed hash of the client's network
     made_at INTEGER NOT NULL,
     done_at INTEGER,
-    outcome TEXT    NOT NULL DEFAULT ''  -- known, joined, unknown, refused
+    outcome TEXT    NOT NULL DEFAULT '', -- known, joined, unknown, refused
+    joined  INTEGER NOT NULL DEFAULT 0   -- accounts made from the roll
 ) STRICT;
 
 CREATE INDEX intake_to_do ON intake (id) WHERE done_at IS NULL;
-CREATE INDEX intake_by_network ON intake (network, outcome, made_at);
+CREATE INDEX intake_by_network ON intake (network, made_at);
 CREATE INDEX intake_by_outcome ON intake (outcome, made_at);
 
 -- +goose Down

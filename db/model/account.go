@@ -151,6 +151,7 @@ type ResetStatus struct {
 	AskedBy    string  // name of staff, "the member", "automatically"
 	Link       Secret  // zero when this person may not see it
 	LinkHidden string  // then: why, in a sentence
+	MayCancel  bool
 }
 
 // Text is the status message's first sentence (product.md §2.3).

@@ -78,8 +78,9 @@ type Reset struct {
 
 	AskedAt   time.Time // the newest request for it
 	AskedKind ActorKind
-	AskedBy   int64 // account of the person of staff, 0 if none
-	ForNew    bool  // the newest request was Create User
+	AskedBy   int64  // account of the person of staff, 0 if none
+	AskedName string // their name then
+	ForNew    bool   // the newest request was Create User
 
 	OpenedAt  time.Time // first opening, perhaps by a mail scanner
 	EndedAt   time.Time

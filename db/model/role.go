@@ -60,6 +60,7 @@ type Actor struct {
 	MemberID  int64
 	Name      string
 	Role      Role
+	Stamp     int64  // of the session: an act begun before it ended is refused
 	Network   string // client network of the request, for the audit line
 }
 
@@ -128,6 +129,9 @@ func (a Actor) MaySetRole(t Account, to Role) error {
 	}
 	if a.AccountID == t.ID && a.Role.Above(to) {
 		return nil
+	}
+	if t.PendingRole != "" && to == t.Role && a.Role.Above(t.Role) {
+		return nil // an invitation may be taken back, or one slip of the pen gives the portal away
 	}
 	return a.strictlyAbove(t, "Owners cannot change each other's role here. It can be done on the machine the portal runs on.")
 }
