@@ -136,13 +136,19 @@ func typedMember(form url.Values) model.Member {
 }
 
 // typed is what a form sent, to show it again. Passwords never come back:
-// they would stand in the page's source, and in its copy on disk.
+// they would stand in the page's source, and in its copy on disk. A mail
+// server's address comes back without the one it may hold, or not at all where
+// it cannot be read.
 func typed(form url.Values) map[string]string {
 	values := map[string]string{}
 	for name := range form {
 		if !strings.Contains(name, "password") || name == "min_password_length" {
 			values[name] = form.Get(name)
 		}
+	}
+	if server := values[mailField]; strings.Contains(server, "@") {
+		m, _ := model.ParseMailServer(server) // nothing is shown of what is none
+		values[mailField] = m.URL()
 	}
 	return values
 }

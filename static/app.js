@@ -30,12 +30,17 @@
     say(sentence)
   }
 
-  function copied (button) {
-    tell(button, 'Copied')
+  // report tells the portal who copied the link, for the record's activity.
+  function report (button) {
     var beacon = button.getAttribute('data-copied')
     if (beacon && navigator.sendBeacon) {
       navigator.sendBeacon(beacon, new URLSearchParams([[button.name, button.value]]))
     }
+  }
+
+  function copied (button) {
+    tell(button, 'Copied')
+    report(button)
   }
 
   // On plain http browsers offer no clipboard. The old execCommand reports
@@ -55,6 +60,13 @@
       function () { copied(button) },
       function () { select(button, field) }
     )
+  })
+
+  // Whoever copies it by hand has copied it all the same.
+  document.addEventListener('copy', function (event) {
+    if (!event.target.hasAttribute || !event.target.hasAttribute('data-reset-link')) return
+    var button = document.querySelector('[data-copy="' + event.target.id + '"]')
+    if (button) report(button)
   })
 
   // A link shown to be copied is selected whole by one press on it.

@@ -74,7 +74,7 @@ func sent(change ...func(*model.AccountRecord)) model.AccountRecord {
 	letter := model.Letter{ID: 3, To: a.Email, State: model.LetterAccepted, CreatedAt: made, SettledAt: made, Code: 250, Reply: "2.0.0 Ok: queued as 4F1B"}
 	r := model.AccountRecord{
 		Member: lotte(), Account: &a, Latest: &link, LastLetter: &letter,
-		Status: &model.ResetStatus{AskedBy: "Anna Berg", Link: model.NewSecret(linkURL)},
+		Status: &model.ResetStatus{AskedBy: "Anna Berg", Link: model.NewSecret(linkURL), MayCancel: true},
 	}
 	for _, f := range change {
 		f(&r)

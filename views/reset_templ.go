@@ -220,7 +220,7 @@ func ResetStatus(p Page, memberID int64, s *model.ResetStatus) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.mayEdit() {
+			if s.MayCancel {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<details class=\"ask\"><summary class=\"button quiet\">Cancel link</summary><div><p>The link stops working at once. The account and its password stay as they are.</p><form")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

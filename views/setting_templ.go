@@ -177,10 +177,17 @@ func setting(p Page, f Form, in Input) templ.Component {
 	})
 }
 
+// fixedBy shows what cannot be changed here. Where letters and their links go
+// is decided by whoever starts the portal: an owner who could turn them round
+// could read another owner's.
 func (in Input) fixedBy(p Page) Input {
-	if p.Settings.Fixed[in.Name] {
-		in.Fixed = true
-		in.Hint = "Decided where the portal is started, by a flag or the environment."
+	switch {
+	case p.Settings.Fixed[in.Name]:
+		in.Fixed, in.Hint = true, "Decided where the portal is started, by a flag or the environment."
+	case in.Name == "base_url":
+		in.Fixed, in.Hint = true, "Links in letters begin with it. To change it, start the portal with --base-url."
+	case in.Name == "mail_server" && !p.Settings.Mail.IsZero():
+		in.Fixed, in.Hint = true, "To change it, start the portal with --smtp."
 	}
 	return in
 }

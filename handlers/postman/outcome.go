@@ -146,8 +146,10 @@ func isReply(err error) bool {
 
 const longestWords = 1024
 
-// tokens is anything as long as the secret part of a link.
-var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}`)
+// tokens is anything as long as the secret part of a link, and whatever stands
+// where it would: quoted from a letter as it crossed the wire, a link is folded
+// by "=" and a line break, or cut.
+var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|(reset/)[a-z2-7=]+( [a-z2-7]{6,})*`)
 
 // clean makes a server's words fit to be kept and shown: one line of at most
 // 1 KB, readable, and without the link: a spam filter likes to quote the
@@ -157,7 +159,7 @@ func clean(words string) string {
 	if !utf8.ValidString(words) {
 		words = fromLatin1(words)
 	}
-	words = tokens.ReplaceAllString(model.OneLine(words), "[…]")
+	words = tokens.ReplaceAllString(model.OneLine(words), "${1}[…]")
 	if len(words) > longestWords {
 		words = cut(words, longestWords-len("…")) + "…"
 	}

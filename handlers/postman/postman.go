@@ -49,7 +49,7 @@ type patience struct {
 var usualPatience = patience{
 	dial: 10 * time.Second, greet: 30 * time.Second, send: 60 * time.Second,
 	grace: 5 * time.Second, keep: 10 * time.Second, brief: 2 * time.Second,
-	poll: time.Second,
+	poll: 500 * time.Millisecond, // a request for a password is looked up within a second
 }
 
 // Postman delivers letters. Its methods are for one goroutine, which Run
