@@ -136,6 +136,7 @@ func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r m
 	if r.SlowedFor, err = d.slowedFor(ctx, *r.Account, now); err != nil {
 		return r, settings, err
 	}
+	_, r.SenderDomain, _ = strings.Cut(settings.Sender(), "@")
 	r.Why = r.Explain(actor.MaySend(*r.Account) == nil, now)
 	return r, settings, nil
 }

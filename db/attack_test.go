@@ -285,7 +285,9 @@ func TestNoOwnerCanSendAnotherOwnersLetterElsewhere(t *testing.T) {
 	s, err := d.Settings(t.Context())
 	must(t, err)
 	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2525}
-	must(t, d.ChangeSettings(t.Context(), owner, s)) // the first one may be set up
+	must(t, d.ChangeSettings(t.Context(), owner, s)) // until a letter left, a slip can be mended
+	sendReset(t, d, owner, owner.MemberID)
+	dbtest.Deliver(t, d)
 	s.Mail.Port, s.BaseURL = 2600, "https://evil.example"
 	must(t, d.ChangeSettings(t.Context(), owner, s))
 	if now, err := d.Settings(t.Context()); err != nil || now.Mail.Port != 2525 || now.BaseURL != "http://localhost:8080" {

@@ -164,9 +164,15 @@ func TestAuditLinesRefuseToChange(t *testing.T) {
 // session, no password, no hash that could be tried against a list.
 func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 	folder := t.TempDir()
-	mail := model.MailServer{Host: "127.0.0.1", Port: 2525}
-	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &mail})
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
 	owner := dbtest.Owner(t, d)
+	s, err := d.Settings(t.Context())
+	must(t, err)
+	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2526, User: "club", Password: model.NewSecret("smtp secret word")}
+	must(t, d.ChangeSettings(t.Context(), owner, s))
+	if got, err := d.Settings(t.Context()); err != nil || got.Mail.Password.Reveal() != "smtp secret word" {
+		t.Fatalf("the mail password does not come back: %v", err)
+	}
 	id := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
 	sendReset(t, d, owner, id)
 	record(t, d, owner, id)
@@ -175,16 +181,6 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24"})
 	must(t, err)
 	_, _ = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret("a wrong one typed by hand")})
-	s, err := d.Settings(t.Context())
-	must(t, err)
-	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2526, User: "club", Password: model.NewSecret("smtp secret word")}
-	must(t, d.Close())
-	d, _ = dbtest.OpenIn(t, folder, db.Fixed{})
-	must(t, d.ChangeSettings(t.Context(), owner, s))
-	if got, err := d.Settings(t.Context()); err != nil || got.Mail.Password.Reveal() != "smtp secret word" {
-		t.Fatalf("the mail password does not come back: %v", err)
-	}
-
 	raw, err := base32.StdEncoding.DecodeString(strings.ToUpper(token))
 	must(t, err)
 	tag := raw[8:]

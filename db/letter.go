@@ -297,7 +297,9 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 				return c, err
 			}
 		}
-		if l.Kind.CarriesLink() && p.reset.Live(p.account, now) {
+		// A captured letter is shown as it was written; its link may have done
+		// its work since.
+		if l.Kind.CarriesLink() && (l.State == model.LetterCaptured || p.reset.Live(p.account, now)) {
 			link, err := resetLink(d.keys, s, *p.reset)
 			if err != nil {
 				return c, err
@@ -389,11 +391,16 @@ func (d *DB) CapturedLetters(ctx context.Context, most int) ([]model.LetterConte
 	if err != nil {
 		return nil, err
 	}
-	all := make([]model.LetterContents, len(letters))
-	for i, l := range letters {
-		if all[i], err = d.contents(ctx, d.read, s, l, d.Now()); err != nil {
+	var all []model.LetterContents
+	for _, l := range letters {
+		c, err := d.contents(ctx, d.read, s, l, d.Now())
+		if err != nil {
 			return nil, err
 		}
+		if l.Kind.CarriesLink() && len(c.Links) == 0 {
+			continue // the account it was about is deleted
+		}
+		all = append(all, c)
 	}
 	return all, nil
 }

@@ -127,10 +127,15 @@ func TestNoLetterLeavesForALinkToThisVeryComputer(t *testing.T) {
 func TestWithoutAMailServerLettersAreCapturedAndStaySo(t *testing.T) {
 	folder := t.TempDir()
 	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
-	dbtest.MemberWithAccount(t, d, "Mia Brandt", "mia@example.org")
+	id := dbtest.MemberWithAccount(t, d, "Mia Brandt", "mia@example.org")
 	captured, err := d.CapturedLetters(t.Context(), 10)
 	if err != nil || len(captured) != 1 || len(captured[0].Links) != 1 {
 		t.Fatalf("%d captured, %v", len(captured), err)
+	}
+	// The link does its work; the letter can be looked at all the same.
+	dbtest.SetPassword(t, d, id, dbtest.Password)
+	if captured, err = d.CapturedLetters(t.Context(), 10); err != nil || len(captured) != 2 || len(captured[1].Links) != 1 {
+		t.Errorf("%d captured, %v", len(captured), err)
 	}
 	later, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
 	if err := later.RecoverLetters(t.Context()); err != nil {

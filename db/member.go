@@ -168,7 +168,14 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 			return nil
 		}
 		if was.Version != m.Version {
-			return &model.StaleError{Theirs: was, Fields: changed}
+			stale := &model.StaleError{Theirs: was, Fields: changed}
+			err := tx.QueryRowContext(ctx, `
+				SELECT n.actor_name FROM audit a JOIN audit_detail n ON n.audit_id = a.id
+				WHERE a.member_id = ? AND a.act = ? ORDER BY a.id DESC LIMIT 1`, m.ID, model.ActMemberChanged).Scan(&stale.By)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			return stale
 		}
 		if err := tx.mayRename(ctx, actor, m.ID, changed); err != nil {
 			return err

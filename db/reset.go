@@ -82,7 +82,7 @@ func (d *DB) SendPasswordReset(ctx context.Context, actor model.Actor, memberID 
 
 // send makes sure that the account has a link that may be mailed, and mails it.
 func (tx *Tx) send(ctx context.Context, actor model.Actor, a model.Account, kind model.LetterKind) error {
-	r, err := tx.link(ctx, actor, a, kind == model.LetterWelcome)
+	r, err := tx.link(ctx, actor, a, kind == model.LetterWelcome && actor.Kind != model.ByMember)
 	if err != nil || r == nil || r.Email == "" {
 		return err
 	}
@@ -209,7 +209,7 @@ func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus
 	case r.MailedOnly:
 		s.LinkHidden = "This link gives a higher role, so it goes by letter only and nobody at the office may see it."
 	case !actor.Role.AtLeast(model.RoleStaff):
-		s.LinkHidden = "Staff can see and copy the link."
+		s.LinkHidden = "Viewers see that a link was sent, not the link itself."
 	case err != nil:
 		if e, ok := errors.AsType[*model.Error](err); ok {
 			s.LinkHidden = e.Sentence

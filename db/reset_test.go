@@ -398,6 +398,12 @@ func TestStatusTexts(t *testing.T) {
 			t.Error(got)
 		}
 		clock.Add(time.Minute)
+		ask(t, d, "mia@example.org")
+		dbtest.Deliver(t, d)
+		if got := record(t, d, owner(d), id).Status.Text(); got != "Reset password email sent." {
+			t.Errorf("asked for by the member: %s", got)
+		}
+		clock.Add(time.Minute)
 		sendReset(t, d, owner(d), id)
 		if got := record(t, d, owner(d), id).Status.Text(); got != "Reset password email sent." {
 			t.Error(got)

@@ -145,9 +145,10 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 // ChangeSettings stores what an owner decided. What a flag decides stays as
 // it is stored.
 //
-// The base URL and a mail server that is set up already stay as they are, too:
-// whoever decides where letters and their links go could read another owner's
-// letter. Only whoever runs the program may change them, by a flag.
+// Once a letter was accepted the base URL and the mail server stay as they are,
+// too: whoever decides where letters and their links go could read another
+// owner's letter. From then on whoever runs the program changes them, by a
+// flag; until then a slip of the first start can be mended.
 func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Settings) error {
 	if err := actor.MayOwn(); err != nil {
 		return err
@@ -156,9 +157,15 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 		return err
 	}
 	return d.actBy(ctx, actor, func(tx *Tx) error {
-		s.SetUpAt, s.BaseURL = tx.settings.SetUpAt, tx.settings.BaseURL
-		if !tx.settings.Mail.IsZero() {
-			s.Mail = tx.settings.Mail
+		s.SetUpAt = tx.settings.SetUpAt
+		proven, err := mailProven(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if proven {
+			s.BaseURL, s.Mail = tx.settings.BaseURL, tx.settings.Mail
+		} else if s.Mail.Password.IsZero() && s.Mail.URL() == tx.settings.Mail.URL() {
+			s.Mail.Password = tx.settings.Mail.Password
 		}
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
@@ -170,6 +177,14 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 		tx.posted = true
 		return tx.audit(ctx, actor, model.ActSettingsChanged, about{note: changed})
 	})
+}
+
+// MailProven reports whether a letter was accepted by the mail server.
+func (d *DB) MailProven(ctx context.Context) (bool, error) { return mailProven(ctx, d.read) }
+
+func mailProven(ctx context.Context, q querier) (proven bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM letter WHERE state = 'accepted')`).Scan(&proven)
+	return proven, err
 }
 
 // storeSettings writes every setting that no flag decides, and gives the names

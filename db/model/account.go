@@ -139,7 +139,9 @@ type AccountRecord struct {
 	SharedWith []Person     // other accounts on the same address
 	Sessions   []Session
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
-	Why        Why
+
+	SenderDomain string // of our letters, for the IT that refuses them
+	Why          Why
 }
 
 // ResetStatus is the status message: that a reset email was sent, with the

@@ -231,6 +231,7 @@ type MemberPage struct {
 // was opened. Nothing was written.
 type StaleError struct {
 	Theirs Member   // as it is now
+	By     string   // who saved last, "" if it is not known any more
 	Fields []string // names of the fields in which it differs from what was sent
 }
 

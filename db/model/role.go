@@ -146,6 +146,9 @@ func (a Actor) strictlyAbove(t Account, sentence string) error {
 	if a.AccountID == t.ID {
 		return Forbidden("This is your own account. Use your account page, or ask a colleague.")
 	}
+	if t.GuardRole() == RoleOwner {
+		return Forbidden("Nobody may do this to an owner, or see an owner's link: it goes by letter, or from the machine the portal runs on.")
+	}
 	if !a.Role.Above(t.GuardRole()) {
 		return Forbidden(sentence)
 	}

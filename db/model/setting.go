@@ -88,9 +88,6 @@ func (s Settings) Sender() string {
 		return ""
 	}
 	host := u.Hostname()
-	if !strings.Contains(host, ".") {
-		host += ".localdomain"
-	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
 		host = "[" + a.String() + "]" // an address literal, RFC 5321 §4.1.3
 	}

@@ -222,7 +222,7 @@ func TestWhatFollowsFromTheBaseURL(t *testing.T) {
 	}{
 		{"https://members.example.org", "members.example.org", "no-reply@members.example.org", true},
 		{"http://members.example.org:8080", "members.example.org:8080", "no-reply@members.example.org", false},
-		{"http://localhost:8080", "localhost:8080", "no-reply@localhost.localdomain", false},
+		{"http://localhost:8080", "localhost:8080", "no-reply@localhost", false},
 		{"http://192.0.2.1", "192.0.2.1", "no-reply@[192.0.2.1]", false},
 	}
 	for _, tt := range tests {

@@ -137,23 +137,38 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 		return handOver("Copy the link below and hand it over another way.")
 	case l.State == LetterFailed:
 		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+".")
-		return handOver("The link solves today: copy it and hand it over. Later letters will fail too, so check the address.")
+		return handOver("The link solves today: copy it and hand it over. Later letters will fail too: " + r.afterRefusal(*l))
 	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
 		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
-		return step(StepOwner, "No letter leaves until an owner writes the portal's real address in the settings.")
+		return step(StepOwner, "No letter leaves until the portal has its real address: an owner writes it in the settings.")
 	case !l.State.Settled():
 		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
 		if l.Attempts > 1 {
-			return handOver("The mail server is slow to take it. Copy the link if they are in a hurry.")
+			return handOver("The mail server did not take it yet; it is tried again by itself. Copy the link if they are in a hurry.")
 		}
 		return step(StepWait, "Wait a moment. It leaves within seconds.")
 	case l.State == LetterAccepted && link.OpenedAt.IsZero():
-		fact(false, l.SettledAt, "Their mail server took the letter to "+l.To+".")
+		fact(false, l.SettledAt, "The mail server took the letter to "+l.To+".")
+		switch {
+		case !shown:
+			return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, send a new one.")
+		case r.Status != nil && r.Status.LinkHidden != "":
+			return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, the same link can be sent again.")
+		}
 		return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, copy the link and hand it over.")
 	case !link.OpenedAt.IsZero():
 		return opened()
 	}
 	return handOver("The letter did not leave. Copy the link and hand it over.")
+}
+
+// afterRefusal says what keeps the next letter from failing like this one.
+// Enhanced codes X.1.x are about the address (RFC 3463 §3.2).
+func (r AccountRecord) afterRefusal(l Letter) string {
+	if strings.Contains(l.Reply, "5.1.") || r.SenderDomain == "" {
+		return "check the address."
+	}
+	return "their IT should allow " + r.SenderDomain + ", or change the email."
 }
 
 func names(people []Person) string {

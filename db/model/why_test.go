@@ -134,7 +134,7 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		{"sending", letter(model.LetterSending, 1), false, hour,
 			model.StepWait, "seconds", "on its way", false, noon},
 		{"retrying", letter(model.LetterRetrying, 2), false, hour,
-			model.StepCopy, "slow to take it", "on its way", true, noon},
+			model.StepCopy, "did not take it yet", "on its way", true, noon},
 		{"retrying, after the window", letter(model.LetterRetrying, 9), false, tail,
 			model.StepSend, "Send a new one first", "on its way", true, noon},
 		{"held back", func(r *model.AccountRecord) {

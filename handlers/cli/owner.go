@@ -59,7 +59,7 @@ func (o ownerCommand) Run(ctx context.Context, c *commands) (err error) {
 }
 
 func announce(w io.Writer, email string, made model.OwnerMade, s model.Settings) {
-	what := "has an owner's account again, and is signed out everywhere"
+	what := "is an owner now, and is signed out everywhere"
 	if made.New {
 		what = "has an owner's account now"
 	}
