@@ -701,8 +701,10 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 	}
 	m := model.Member{FirstName: in.FirstName, LastName: in.LastName, Email: in.Email}
 	f := in.Settings.Clean()
-	for name, sentence := range m.Clean() {
-		f.Add(name, sentence)
+	for _, wrong := range []model.Fields{in.Unread, m.Clean()} {
+		for name, sentence := range wrong {
+			f.Add(name, sentence)
+		}
 	}
 	if m.Email == "" {
 		f.Add("email", "Please give your email address: you sign in with it.")

@@ -116,21 +116,18 @@ func (p *portal) act(w http.ResponseWriter, r *http.Request,
 // there too: the person is on the telephone and needs the page, not an error.
 func (p *portal) acted(w http.ResponseWriter, r *http.Request, id int64, err error, n notice) error {
 	v := visitOf(r)
-	if wantsPart(r) {
-		if err != nil {
-			return err
-		}
-		return p.renderMemberSettings(w, r, http.StatusOK, id, views.AccountForm{})
-	}
 	switch model.KindOf(err) {
-	case model.KindInvalid, model.KindConflict, model.KindForbidden:
+	case model.KindInvalid, model.KindConflict, model.KindForbidden, model.KindLimited:
 		status, sentence := statusOf(err)
 		p.logFailure(r, v, status, err)
-		v.notice = sentence
-		return p.renderMemberSettings(w, r, status, id, views.AccountForm{})
+		retryAfter(w.Header(), err)
+		return p.renderMemberSettings(w, r, status, id, views.AccountForm{Refused: sentence})
 	}
 	if err != nil {
 		return err
+	}
+	if wantsPart(r) {
+		return p.renderMemberSettings(w, r, http.StatusOK, id, views.AccountForm{})
 	}
 	if n != "" {
 		tell(w, v, n, "")
@@ -164,9 +161,20 @@ func (p *portal) endSessions(w http.ResponseWriter, r *http.Request) error {
 
 func (p *portal) setRole(w http.ResponseWriter, r *http.Request) error {
 	role := model.Role(r.PostForm.Get("role"))
-	return p.act(w, r, func(ctx context.Context, actor model.Actor, id int64) error {
-		return p.DB.SetRole(ctx, actor, id, role)
-	}, noticeRole)
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	by := visitOf(r).by()
+	if err := p.DB.SetRole(r.Context(), by, id, role); err != nil {
+		return p.acted(w, r, id, err, "")
+	}
+	n := noticeRole
+	// Whoever stepped down may not look any more; then nothing waits either.
+	if _, a, err := p.DB.Member(r.Context(), by, id); err == nil && a != nil && a.PendingRole != "" {
+		n = noticeRoleWaits
+	}
+	return p.acted(w, r, id, nil, n)
 }
 
 // showLetter answers the poll of the letter's state. It never carries the

@@ -77,9 +77,30 @@ func TestARefusedPressIsABannerForHtmxAndThePageWithout(t *testing.T) {
 	if strings.Contains(part.body, "<html") {
 		t.Error("htmx gets a page")
 	}
-	part.says("disabled")
-	page := b.post(record(id) + "/password-resets").is(http.StatusConflict).says("disabled")
+	if got := part.text("#refused[hx-swap-oob]"); !strings.Contains(got, "disabled") {
+		t.Errorf("beside the status message stands %q", got)
+	}
+	page := b.post(record(id) + "/password-resets").is(http.StatusConflict)
 	page.one("#account-panel")
+	if got := page.text(`main > .mistakes[role="alert"]`); !strings.Contains(got, "disabled") {
+		t.Errorf("above the page stands %q", got)
+	}
+	if n := page.doc.Find("main > .said:not([hidden])").Length(); n != 0 {
+		t.Error("a refusal looks like a success")
+	}
+}
+
+func TestARefusalLeavesTheStatusMessageAlone(t *testing.T) {
+	s := newSite(t)
+	id, token := s.invited(t, "Nina Holm", "nina@example.org")
+	b, _ := s.signedIn(t, "Vera Adams", model.RoleViewer)
+	a := b.part("POST", record(id)+"/password-resets").is(http.StatusForbidden).saysNothingOf(token)
+	if a.header.Get("Hx-Retarget") != "#refused" || a.header.Get("Hx-Reswap") != "innerHTML" {
+		t.Errorf("the refusal goes to %q, %q", a.header.Get("Hx-Retarget"), a.header.Get("Hx-Reswap"))
+	}
+	if a := b.part("GET", "/admin/members/999"); a.header.Get("Hx-Retarget") != "" {
+		t.Error("a search that failed is shown elsewhere")
+	}
 }
 
 func TestThePollOfTheLetterNeverCarriesTheLink(t *testing.T) {
@@ -210,7 +231,7 @@ func TestTheActsOnAnAccount(t *testing.T) {
 		t.Fatalf("the email is %q", got)
 	}
 
-	press("/account/role", "role", "viewer").says("role is changed")
+	press("/account/role", "role", "viewer").says("role waits")
 	b.post(record(id)+"/account/role", "role", "emperor").is(http.StatusUnprocessableEntity).says("one of the roles")
 	b.post(record(1)+"/account/role", "role", "member").is(http.StatusConflict).says("last owner")
 

@@ -129,14 +129,22 @@ func (s scheme) properties(c colour) string {
 		c, c.mix(white, lightShare), stands(edgeContrast), stands(textContrast), on)
 }
 
-// brandAge is how long a browser may show the former colour.
-const brandAge = "public, max-age=300"
+// The address of the style sheet names its colour, so it never changes; under
+// the address of another colour it is kept for a moment only.
+const (
+	brandAge      = "public, max-age=31536000, immutable"
+	brandAgeOther = "public, max-age=300"
+)
 
 // brand is the style sheet with the association's colour.
 func (p *portal) brand(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", contentTypes[".css"])
-	w.Header().Set("Cache-Control", brandAge)
-	_, _ = io.WriteString(w, brandOf(visitOf(r).settings.Colour)) // whoever hung up needs no answer
+	named, age := visitOf(r).settings.Colour, brandAgeOther
+	if "#"+r.URL.Query().Get("v") == named {
+		age = brandAge
+	}
+	w.Header().Set("Cache-Control", age)
+	_, _ = io.WriteString(w, brandOf(named)) // whoever hung up needs no answer
 	return nil
 }
 

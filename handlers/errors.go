@@ -97,6 +97,11 @@ func (p *portal) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	retryAfter(w.Header(), err)
 	trouble := views.Trouble{Status: status, Sentence: sentence, RequestID: v.id}
+	if r.Method == http.MethodPost && wantsPart(r) {
+		// Beside the status message: its link still lives.
+		w.Header().Set("Hx-Retarget", "#refused")
+		w.Header().Set("Hx-Reswap", "innerHTML")
+	}
 	if e, ok := errors.AsType[*refusal](err); ok {
 		trouble.Next, trouble.NextText = e.next, e.nextText
 	}
@@ -156,7 +161,7 @@ func refusedForm(r *http.Request, err error) (f views.Form, ok bool) {
 	f.Values = typed(r.PostForm)
 	if taken, is := errors.AsType[*model.EmailTakenError](err); is {
 		_, sentence := statusOf(taken)
-		f.Errors = model.Fields{"email": sentence}
+		f.Errors, f.Holders = model.Fields{"email": sentence}, taken.Holders
 		return f, true
 	}
 	f.Errors, f.Sentence, ok = fieldsOf(err)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -115,9 +116,13 @@ func (p *portal) changeMember(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		was.Version = m.Version // of the form as it was opened: a refused save must not make it pass for new
+		values := typed(r.PostForm)
+		if isStale {
+			takeOver(stale, values)
+		}
 		return p.render(w, r, http.StatusUnprocessableEntity, views.MemberPage(p.page(r), views.MemberProps{
 			Member: was, Account: a, Stale: stale,
-			Form: views.Form{Values: typed(r.PostForm), Errors: fields, Sentence: sentence},
+			Form: views.Form{Values: values, Errors: fields, Sentence: sentence},
 		}))
 	}
 	if err != nil {
@@ -125,6 +130,28 @@ func (p *portal) changeMember(w http.ResponseWriter, r *http.Request) error {
 	}
 	tell(w, v, noticeSaved, "")
 	return redirect(w, memberPath(id))
+}
+
+// takeOver puts into a form what somebody else saved and this person left
+// alone, and leaves of the error's fields those that the other changed. Without
+// what the form began with, nobody can tell the two apart; then all stay.
+func takeOver(stale *model.StaleError, values map[string]string) {
+	var was map[string]string
+	if err := json.Unmarshal([]byte(values["was"]), &was); err != nil {
+		return
+	}
+	theirs := views.MemberValues(stale.Theirs)
+	stale.Fields = nil
+	for _, f := range model.MemberFields {
+		if theirs[f.Name] == was[f.Name] {
+			continue
+		}
+		stale.Fields = append(stale.Fields, f.Name)
+		// A browser sends line breaks of its own.
+		if strings.TrimSpace(strings.ReplaceAll(values[f.Name], "\r\n", "\n")) == was[f.Name] {
+			values[f.Name] = theirs[f.Name]
+		}
+	}
 }
 
 func typedMember(form url.Values) model.Member {

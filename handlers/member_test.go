@@ -112,17 +112,20 @@ func TestTwoPeopleSavingAtOnceLoseNothing(t *testing.T) {
 	form := `form[action="` + record(id) + `"]`
 	first, second := one.get(record(id)), two.get(record(id))
 	one.submit(first, form, "", "phone", "030 111").leads(record(id))
-	refused := two.submit(second, form, "", "city", "Bergen").is(http.StatusUnprocessableEntity).says("Somebody else saved")
+	refused := two.submit(second, form, "", "city", "Bergen").is(http.StatusUnprocessableEntity).says("Ruth Adler saved this record while you were typing")
 	if got := refused.value(`main [name="city"]`); got != "Bergen" {
 		t.Errorf("what was typed came back as %q", got)
 	}
-	refused.says("030 111")
+	// What only the other changed stands in this form now, marked.
+	if got := refused.says("they have “030 111”").value(`main [name="phone"]`); got != "030 111" {
+		t.Errorf("the other's number is %q in the form", got)
+	}
 
 	// A slip on top of it must not make the old form pass for a new one.
 	slip := two.submit(second, form, "", "city", "Bergen", "email", "slip").is(http.StatusUnprocessableEntity)
-	two.submit(slip, form, "", "email", "nina@example.org").is(http.StatusUnprocessableEntity).says("Somebody else saved")
+	two.submit(slip, form, "", "email", "nina@example.org").is(http.StatusUnprocessableEntity).says("Ruth Adler saved this record while you were typing")
 
-	again := two.submit(refused, form, "", "phone", "030 111").leads(record(id))
+	again := two.submit(refused, form, "").leads(record(id))
 	two.follow(again).says("Saved.")
 	m, _, err := s.db.Member(t.Context(), model.ShellActor(), id)
 	if err != nil || m.Phone != "030 111" || m.City != "Bergen" {

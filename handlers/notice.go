@@ -27,6 +27,7 @@ const (
 	noticeDeleted         notice = "deleted"
 	noticeSessionsEnded   notice = "sessions-ended"
 	noticeRole            notice = "role"
+	noticeRoleWaits       notice = "role-waits"
 	noticeInvited         notice = "invited"
 )
 
@@ -44,6 +45,7 @@ var notices = map[notice]string{
 	noticeDeleted:         "The account is deleted. The record stays.",
 	noticeSessionsEnded:   "They are signed out everywhere.",
 	noticeRole:            "The role is changed.",
+	noticeRoleWaits:       "The role waits until a new password is set through the letter that just went out.",
 	noticeInvited:         "The invitation is on its way.",
 }
 

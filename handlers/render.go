@@ -19,7 +19,7 @@ func wantsPart(r *http.Request) bool { return r.Header.Get("Hx-Request-Type") ==
 func (p *portal) page(r *http.Request) views.Page {
 	v := visitOf(r)
 	return views.Page{
-		Settings: v.settings, Now: p.DB.Now(), Actor: v.actor, Path: r.URL.Path, Asset: p.static.url, Notice: v.notice,
+		Settings: v.settings, Now: p.DB.Now(), Actor: v.actor, Path: r.URL.Path, Asset: p.static.url, Notice: v.notice, Demo: p.Demo,
 	}
 }
 

@@ -113,7 +113,7 @@ func (p *portal) renderReset(w http.ResponseWriter, r *http.Request, status int,
 }
 
 func (p *portal) renderEnded(w http.ResponseWriter, r *http.Request, status int, token string, o model.OpenedReset) error {
-	ended := views.EndedProps{State: o.State, Token: model.NewSecret(token), When: o.Reset.EndedAt, Disabled: o.Disabled}
+	ended := views.EndedProps{State: o.State, Token: model.NewSecret(token), When: o.Reset.EndedAt, Disabled: o.Disabled, NoEmail: noEmail(o)}
 	switch o.State {
 	case model.ResetReplaced:
 		ended.When = o.NewerAt
@@ -124,6 +124,9 @@ func (p *portal) renderEnded(w http.ResponseWriter, r *http.Request, status int,
 	}
 	return p.render(w, r, status, views.ResetEndedPage(p.page(r), ended))
 }
+
+// noEmail reports whether no letter can reach whoever holds the link.
+func noEmail(o model.OpenedReset) bool { return o.Account.ID != 0 && o.Account.Email == "" }
 
 // setPassword finishes a reset. The hidden field alone says whose password it
 // is: two links in two tabs of one browser each change their own account's.
@@ -161,12 +164,16 @@ func (p *portal) refusePassword(w http.ResponseWriter, r *http.Request, token st
 // renewReset is the one press on the page of an ended link.
 func (p *portal) renewReset(w http.ResponseWriter, r *http.Request) error {
 	token := r.PostForm.Get("token")
-	err := p.DB.RenewReset(r.Context(), token, visitOf(r).network)
+	o, err := p.DB.OpenReset(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	err = p.DB.RenewReset(r.Context(), token, visitOf(r).network)
 	if model.KindOf(err) == model.KindLinkEnded {
 		return p.renderReset(w, r, http.StatusNotFound, token, views.Form{})
 	}
 	if err != nil {
 		return err
 	}
-	return p.render(w, r, http.StatusOK, views.ResetRenewedPage(p.page(r)))
+	return p.render(w, r, http.StatusOK, views.ResetRenewedPage(p.page(r), noEmail(o)))
 }

@@ -71,7 +71,8 @@ func (p *portal) table() []route {
 	if p.Demo {
 		all = append(all,
 			route{get, "/demo/letters", public, p.demoLetters},
-			route{get, "/demo/letters/{id}", public, p.demoLetter})
+			route{get, "/demo/letters/{id}", public, p.demoLetter},
+			route{get, "/demo/letters/{id}/html", public, p.demoLetterHTML})
 	}
 	return all
 }

@@ -50,12 +50,27 @@ func (p *portal) showSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) renderSettings(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
-	return p.render(w, r, status, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"])))
+	page := p.page(r)
+	var err error
+	if page.MailProven, err = p.DB.MailProven(r.Context()); err != nil {
+		return err
+	}
+	return p.render(w, r, status, views.SettingsPage(page, f, zones(f.Values["time_zone"])))
 }
 
 func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
+	if pair, ok := presets[r.PostForm.Get("preset")]; ok {
+		r.PostForm.Set("reset_lifetime", inHours(pair.Lifetime))
+		r.PostForm.Set("resend_window", inHours(pair.ResendWindow))
+	}
 	s, fields := typedSettings(v.settings, r.PostForm)
+	// All that is wrong is said in one round: what cannot be read, and what
+	// cannot be taken.
+	clean := s
+	for name, sentence := range clean.Clean() {
+		fields.Add(name, sentence)
+	}
 	err := fields.Err()
 	if err == nil {
 		err = p.DB.ChangeSettings(r.Context(), v.by(), s)
@@ -68,19 +83,25 @@ func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The cookies are named after the kind of address; with the new one the
 	// browser would seem to be a stranger's.
-	v.settings.BaseURL = s.BaseURL
+	if v.settings, err = p.DB.Settings(r.Context()); err != nil {
+		return err
+	}
 	tell(w, v, noticeSaved, "")
 	return redirect(w, "/admin/settings")
 }
 
+// presets are the pairs of numbers that one press chooses.
+var presets = map[string]model.ResetPolicy{"usual": model.UsualResets, "strict": model.StrictResets}
+
+func inHours(d time.Duration) string { return strconv.Itoa(int(d / time.Hour)) }
+
 // settingValues is the settings as their form shows them. The mail server's
 // password is not among them.
 func settingValues(s model.Settings) map[string]string {
-	hours := func(d time.Duration) string { return strconv.Itoa(int(d / time.Hour)) }
 	values := map[string]string{
 		"association": s.Association, "colour": s.Colour, "support_email": s.SupportEmail, "support_phone": s.SupportPhone,
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
-		"reset_lifetime": hours(s.Resets.Lifetime), "resend_window": hours(s.Resets.ResendWindow),
+		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
 		mailField:             s.Mail.URL(), "mail_from": s.MailFrom, "reply_to": s.ReplyTo,
 	}
@@ -99,22 +120,27 @@ const mailField = "mail_server"
 // even be read.
 func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fields) {
 	f := model.Fields{}
-	number := func(name string) int {
+	// What is no number keeps its value: a zero would have its neighbours
+	// refused as well.
+	number := func(name string, was int) int {
 		n, err := strconv.Atoi(strings.TrimSpace(form.Get(name)))
 		if err != nil {
 			f.Add(name, "Please write a whole number.")
+			return was
 		}
 		return n
 	}
 	// More hours than this would not fit into a duration.
 	const hoursMost = 1_000_000
-	hours := func(name string) time.Duration { return time.Duration(min(number(name), hoursMost)) * time.Hour }
+	hours := func(name string, was time.Duration) time.Duration {
+		return time.Duration(min(number(name, int(was/time.Hour)), hoursMost)) * time.Hour
+	}
 
 	s.Association, s.BaseURL, s.TimeZone = form.Get("association"), form.Get("base_url"), form.Get("time_zone")
 	s.SupportEmail, s.SupportPhone = form.Get("support_email"), form.Get("support_phone")
 	s.MailFrom, s.ReplyTo = form.Get("mail_from"), form.Get("reply_to")
-	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime"), ResendWindow: hours("resend_window")}
-	s.MinPasswordLength = number("min_password_length")
+	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime", s.Resets.Lifetime), ResendWindow: hours("resend_window", s.Resets.ResendWindow)}
+	s.MinPasswordLength = number("min_password_length", s.MinPasswordLength)
 	s.RollSignIn, s.Households, s.UnknownLetters = form.Get("roll_sign_in") != "", form.Get("households") != "", form.Get("unknown_letters") != ""
 	s.Colour = strings.TrimSpace(form.Get("colour"))
 	if _, ok := parseColour(s.Colour); !ok && s.Colour != "" {

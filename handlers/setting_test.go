@@ -58,6 +58,34 @@ func TestSettingsThatWillNotDoComeBack(t *testing.T) {
 	}
 }
 
+func TestAllThatIsWrongIsSaidInOneRound(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	page := b.get("/admin/settings")
+	a := b.submit(page, `form[action="/admin/settings"]`, "", "colour", "red", "association", "", "reset_lifetime", "x", "support_email", "office").is(http.StatusUnprocessableEntity)
+	for _, field := range []string{"colour", "association", "reset_lifetime", "support_email"} {
+		a.one("#" + field + "[aria-invalid]")
+	}
+	if n := a.doc.Find("[aria-invalid]").Length(); n != 4 {
+		t.Errorf("%d fields are marked", n)
+	}
+	if got := a.text(`.mistakes a[href="#colour"]`); !strings.HasPrefix(got, "Colour: ") {
+		t.Errorf("the summary says %q", got)
+	}
+}
+
+func TestOnePressChoosesAPairOfNumbers(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for name, want := range map[string]model.ResetPolicy{"strict": model.StrictResets, "usual": model.UsualResets} {
+		page := b.get("/admin/settings")
+		b.submit(page, `form[action="/admin/settings"]`, `button[value="`+name+`"]`, "association", "Choir "+name, "reset_lifetime", "x").leads("/admin/settings")
+		if got, _ := s.db.Settings(t.Context()); got.Resets != want || got.Association != "Choir "+name {
+			t.Errorf("%s: %+v, %q", name, got.Resets, got.Association)
+		}
+	}
+}
+
 func TestThePasswordOfTheMailServerNeverComesBack(t *testing.T) {
 	d, clock := dbtest.OpenIn(t, t.TempDir(), db.Fixed{})
 	s := serveSite(t, d, clock)
@@ -179,14 +207,17 @@ func TestTheBrandIsAStyleSheetThatMayBeKept(t *testing.T) {
 	}
 	b := s.browser(t)
 	set("#14506e")
-	a := b.get("/brand.css").is(http.StatusOK)
+	if a := b.get("/brand.css?v=abcdef"); a.header.Get("Cache-Control") != brandAgeOther {
+		t.Errorf("under a former colour's address it is kept: %v", a.header)
+	}
+	a := b.get("/brand.css?v=14506e").is(http.StatusOK)
 	if a.header.Get("Cache-Control") != brandAge || a.header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("%v", a.header)
 	}
 	if !strings.Contains(a.body, "--accent:#14506e") {
 		t.Errorf("the colour is changed without need:\n%s", a.body)
 	}
-	b.get("/sign-in").one(`link[href="/brand.css"]`)
+	b.get("/sign-in").one(`link[href="/brand.css?v=14506e"]`)
 	for _, nonsense := range []string{"", "red", "#12345", "#12345g", "}body{display:none"} {
 		if got := brandOf(nonsense); got != "" {
 			t.Errorf("%q gives %s", nonsense, got)

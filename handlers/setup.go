@@ -64,19 +64,17 @@ func (p *portal) setUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v, form := visitOf(r), r.PostForm
-	s, fields := v.settings, model.Fields{}
+	s, unread := v.settings, model.Fields{}
 	s.Association, s.TimeZone = form.Get("association"), form.Get("time_zone")
 	if !s.Fixed["base_url"] {
 		s.BaseURL = form.Get("base_url")
 	}
-	readMail(&s, form, fields)
-	err := fields.Err()
-	if err == nil {
-		err = p.DB.SetUp(r.Context(), model.SetUp{
-			FirstName: form.Get("first_name"), LastName: form.Get("last_name"), Email: form.Get("email"),
-			Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")), Settings: s,
-		})
-	}
+	s.SupportPhone, s.SupportEmail = form.Get("support_phone"), form.Get("support_email")
+	readMail(&s, form, unread)
+	err := p.DB.SetUp(r.Context(), model.SetUp{
+		FirstName: form.Get("first_name"), LastName: form.Get("last_name"), Email: form.Get("email"),
+		Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")), Settings: s, Unread: unread,
+	})
 	if f, ok := refusedForm(r, err); ok {
 		return p.renderSetup(w, r, http.StatusUnprocessableEntity, f)
 	}

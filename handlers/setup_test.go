@@ -57,7 +57,15 @@ func TestTheFirstStart(t *testing.T) {
 		}
 	}
 
-	a := b.submit(page, form, "", good...).leads("/sign-in")
+	all := append(append([]string{}, good...), mailField, "mail", "association", "", "email", "ruth", "password", "short")
+	if n := b.submit(page, form, "", all...).doc.Find("[aria-invalid]").Length(); n != 5 { // and the password's repetition
+		t.Errorf("%d fields are marked in one round", n)
+	}
+
+	a := b.submit(page, form, "", append(good, "support_phone", "030 7", "support_email", "office@example.org")...).leads("/sign-in")
+	if got, err := s.db.Settings(t.Context()); err != nil || got.SupportPhone != "030 7" || got.SupportEmail != "office@example.org" {
+		t.Errorf("%q, %q, %v", got.SupportPhone, got.SupportEmail, err)
+	}
 	signIn := b.follow(a).says("The portal is ready.")
 	if got := signIn.value(`input[name="login"]`); got != "ruth@example.org" {
 		t.Errorf("the sign-in page is prefilled with %q", got)
@@ -103,6 +111,10 @@ func TestTheDemoShowsItsLettersWithWorkingLinks(t *testing.T) {
 	b := demo.browser(t)
 	list := b.get("/demo/letters").is(http.StatusOK).says("nina@example.org")
 	letter := b.get(list.one(`main a[href^="/demo/letters/"]`).AttrOr("href", "")).is(http.StatusOK).says("Nina")
+	look := b.get(letter.one(`a[href$="/html"]`).AttrOr("href", "")).is(http.StatusOK).says("Nina")
+	if look.header.Get("Content-Security-Policy") != letterPolicy {
+		t.Errorf("%v", look.header)
+	}
 	link := letter.one(`a[href*="/reset/"]`).AttrOr("href", "")
 	b.follow(b.get(strings.TrimPrefix(link, now.BaseURL))).is(http.StatusOK).says("Nina Holm")
 	for _, no := range []string{"0", "x", "999"} {

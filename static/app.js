@@ -179,10 +179,19 @@
     // The pressed button may be gone with what it belonged to. Polls come by
     // themselves and must not move anybody.
     var status = document.getElementById('reset-status')
+    dye()
     if (event.detail.ctx.request.method !== 'POST') return
     attend()
     if (status && document.activeElement === document.body) status.focus({ preventScroll: true })
   })
+
+  // The poll brings the letter's line alone. The tag around it follows: green
+  // once the letter was accepted, brick once it was refused.
+  function dye () {
+    var letter = document.getElementById('letter-state')
+    var tag = letter && letter.parentNode
+    if (tag) tag.className = ('tag ' + letter.getAttribute('data-tag')).trim()
+  }
 
   // A press that never reached the server must not look like one that did.
   document.addEventListener('htmx:error', function () {

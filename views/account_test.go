@@ -65,13 +65,13 @@ func TestLetterIsAskedForUntilItIsSettled(t *testing.T) {
 		polls bool
 		class string
 	}{
-		{model.LetterWaiting, 0, "", "waiting to leave", true, "sent"},
-		{model.LetterSending, 0, "", "leaving now", true, "sent"},
-		{model.LetterRetrying, 451, "4.7.1 Greylisted", "not taken yet", true, "sent"},
+		{model.LetterWaiting, 0, "", "waiting to leave", true, ""},
+		{model.LetterSending, 0, "", "leaving now", true, ""},
+		{model.LetterRetrying, 451, "4.7.1 Greylisted", "not taken yet", true, ""},
 		{model.LetterAccepted, 250, "2.0.0 Ok", "accepted by the mail server", false, "sent"},
 		{model.LetterFailed, 550, "5.1.1 User unknown", "There is no such mailbox.", false, "refused"},
 		{model.LetterFailed, 0, "i/o timeout", "could not be reached", false, "refused"},
-		{model.LetterWithdrawn, 0, "", "its link ended first", false, "sent"},
+		{model.LetterWithdrawn, 0, "", "its link ended first", false, ""},
 		{model.LetterCaptured, 0, "", "no mail server", false, ""},
 	} {
 		t.Run(string(c.state)+" "+c.reply, func(t *testing.T) {
@@ -96,6 +96,11 @@ func TestLetterIsAskedForUntilItIsSettled(t *testing.T) {
 			if got := strings.TrimSpace(strings.TrimPrefix(tag.AttrOr("class", ""), "tag")); got != c.class {
 				t.Errorf("looks %q, want %q", got, c.class)
 			}
+			if got := part.Find("#letter-state").AttrOr("data-tag", "none"); got != c.class {
+				t.Errorf("the poll has it look %q, want %q", got, c.class)
+			}
+			has(t, part, "#badges[hx-swap-oob]", 1)
+			has(t, part, "#why[hx-swap-oob]", 1)
 		})
 	}
 }
@@ -165,6 +170,24 @@ func TestLifeLineGrowsStationByStation(t *testing.T) {
 	}
 }
 
+func TestALifeLineWithoutALetterSaysWhy(t *testing.T) {
+	forgotten := sent(func(r *model.AccountRecord) { r.LastLetter, r.Status = nil, nil })
+	says(t, draw(t, settingsPage(ferit, forgotten)), "ol.life", "not known any more")
+	forgotten.Latest.Email = ""
+	says(t, draw(t, settingsPage(ferit, forgotten)), "ol.life", "no email address")
+}
+
+func TestARefusedActStandsBesideTheStatusMessage(t *testing.T) {
+	f := AccountForm{Refused: "This account is disabled."}
+	page := draw(t, MemberSettingsPage(pageFor(ferit, "/"), sent(), f))
+	says(t, page, "main > .mistakes[role=alert]", f.Refused)
+	has(t, page, "main > .said:not([hidden])", 0)
+	part := draw(t, MemberSettingsPart(pageFor(ferit, "/"), sent(), f))
+	says(t, part, "#refused[role=alert][hx-swap-oob] .mistakes", f.Refused)
+	has(t, part, "[data-reset-link]", 1)
+	has(t, draw(t, MemberSettingsPart(pageFor(ferit, "/"), sent(), AccountForm{})), "#refused[hx-swap-oob] *", 0)
+}
+
 func TestNoLifeLineWithoutALink(t *testing.T) {
 	doc := draw(t, settingsPage(ferit, sent(withoutAccount)))
 	has(t, doc, "#life-line[hidden]", 1)
@@ -181,7 +204,13 @@ func TestWithoutAnAccountThereIsCreateUser(t *testing.T) {
 		t.Errorf("prefilled with %q", got)
 	}
 	has(t, doc, "#send-reset", 0)
+	has(t, doc, "#why a.button[href='#account']", 1)
+	says(t, doc, "#email-hint", "From the record; it may differ.")
 	has(t, draw(t, settingsPage(nuala, sent(withoutAccount))), "#account form", 0)
+	unreachable := draw(t, settingsPage(ferit, sent(withoutAccount, func(r *model.AccountRecord) { r.Member.Email = "" })))
+	if got := text(unreachable, "#email-hint"); got == "" || strings.Contains(got, "From the record") {
+		t.Errorf("without an email in the record the hint is %q", got)
+	}
 }
 
 func TestTakenEmailNamesThePersonWithAWayThere(t *testing.T) {

@@ -265,7 +265,7 @@ var actNames = map[model.Act]string{
 func actWords(line model.AuditLine) string {
 	if line.Act == model.ActLetterSettled {
 		kind, state, _ := strings.Cut(line.Note, " ")
-		return capital(letterNames[model.LetterKind(kind)] + " " + letterEnds[model.LetterState(state)])
+		return capital(letterNames[model.LetterKind(kind)] + ": " + letterEnds[model.LetterState(state)])
 	}
 	if name, ok := actNames[line.Act]; ok {
 		return name
@@ -278,10 +278,10 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterWelcome:         "welcome letter",
 	model.LetterReset:           "password letter",
 	model.LetterResetSeveral:    "password letter for several",
-	model.LetterNoAccount:       "letter that there is no account",
-	model.LetterRingUs:          "letter asking to ring the office",
-	model.LetterPasswordChanged: "letter that the password changed",
-	model.LetterEmailChanged:    "letter that the email changed",
+	model.LetterNoAccount:       "no-account letter",
+	model.LetterRingUs:          "ring-the-office letter",
+	model.LetterPasswordChanged: "password-changed letter",
+	model.LetterEmailChanged:    "email-changed letter",
 }
 
 var letterEnds = map[model.LetterState]string{
@@ -297,6 +297,10 @@ func noteWords(line model.AuditLine) string {
 	switch line.Act {
 	case model.ActLetterSettled:
 		return ""
+	case model.ActResetCancelled:
+		if line.Note == "by the office" { // the line's author says it better
+			return ""
+		}
 	case model.ActMemberChanged:
 		names := strings.Split(line.Note, ", ")
 		for i, name := range names {

@@ -16,8 +16,9 @@ func TestActivityIsReadInWords(t *testing.T) {
 		{model.AuditLine{Act: model.ActResetSent, ActorKind: model.ByPerson, ActorName: "Anna Berg"}, "Password reset sent", "by Anna Berg"},
 		{model.AuditLine{Act: model.ActResetSent, ActorKind: model.ByPerson}, "Password reset sent", "by somebody whose name was erased"},
 		{model.AuditLine{Act: model.ActResetOpened, ActorKind: model.ByMember}, "Link opened, perhaps by a mail scanner", "by the member"},
-		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "reset failed"}, "Password letter failed", "automatically"},
-		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "welcome accepted"}, "Welcome letter accepted by the mail server", "automatically"},
+		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "reset failed"}, "Password letter: failed", "automatically"},
+		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "welcome accepted"}, "Welcome letter: accepted by the mail server", "automatically"},
+		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "password_changed accepted"}, "Password-changed letter: accepted", "automatically"},
 		{model.AuditLine{Act: model.ActMemberChanged, ActorKind: model.ByShell, Note: "phone, birth_date"}, "Details changed", "Phone, Date of birth"},
 		{model.AuditLine{Act: model.ActRoleChanged, ActorKind: model.ByShell, Note: "member → staff"}, "Role changed", "Member → Staff"},
 	} {
@@ -25,6 +26,14 @@ func TestActivityIsReadInWords(t *testing.T) {
 		doc := draw(t, MemberActivityPage(pageFor(ferit, "/"), model.ActivityPage{Member: lotte(), Lines: []model.AuditLine{c.line}}))
 		says(t, doc, ".diary li li", c.what)
 		says(t, doc, ".diary small", c.more)
+	}
+}
+
+func TestACancelledLinkHasOneAuthor(t *testing.T) {
+	line := model.AuditLine{At: now, Act: model.ActResetCancelled, ActorKind: model.ByPerson, ActorName: "Anna Berg", Note: "by the office"}
+	doc := draw(t, MemberActivityPage(pageFor(ferit, "/"), model.ActivityPage{Member: lotte(), Lines: []model.AuditLine{line}}))
+	if got := text(doc, ".diary small"); got != "by Anna Berg" {
+		t.Errorf("%q", got)
 	}
 }
 

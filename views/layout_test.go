@@ -41,7 +41,14 @@ func pageFor(actor *model.Actor, path string) Page {
 	s := model.DefaultSettings()
 	s.Association, s.TimeZone = "Harbour Rowing Club", "Europe/Berlin"
 	s.SupportPhone, s.SupportEmail = "040 123 456", "office@harbour-rowing.example"
+	s.BaseURL, s.Mail = "https://members.harbour-rowing.example", model.MailServer{Host: "mail.example.org", Port: 587}
 	return Page{Settings: s, Now: now, Actor: actor, Path: path}
+}
+
+// mailless is a page of a portal that can send no letter.
+func mailless(p Page) Page {
+	p.Settings.Mail = model.MailServer{}
+	return p
 }
 
 const linkURL = "https://members.harbour-rowing.example/reset/mfrggzdfmztwq2lkmrswg3djnzxw4zdfojzg6ylc"
@@ -137,20 +144,23 @@ func memberPages() map[string]templ.Component {
 	token := model.NewSecret("mfrggzdfmztwq2lkmrswg3djnzxw4zdfojzg6ylc")
 	reset := ResetProps{Token: token, Name: "Lotte Brandt", Username: "lotte.brandt@example.org", UsernameLabel: "email", MinLength: 12, Expires: now.Add(time.Hour)}
 	pages := map[string]templ.Component{
-		"sign-in":          SignInPage(p, SignInProps{Next: "/account"}),
-		"sign-in, refused": SignInPage(p, SignInProps{Form: Form{Values: map[string]string{"login": "lotte"}, Sentence: "That did not fit."}}),
-		"choose person":    ChoosePersonPage(p, ChoosePersonProps{People: []model.Person{{AccountID: 5, Name: "Lotte Brandt"}, {AccountID: 6, Name: "Otto Brandt"}}, Ticket: token}),
-		"forgot":           ForgotPage(p, Form{}),
-		"forgot, sent":     ForgotSentPage(p),
-		"reset":            ResetPage(p, reset),
-		"reopen":           ResetReopenPage(p),
-		"renewed":          ResetRenewedPage(p),
-		"ended, disabled":  ResetEndedPage(p, EndedProps{State: model.ResetCancelled, Token: token, Disabled: true}),
-		"setup":            SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}),
-		"account":          AccountPage(pageFor(lotteIn, "/account"), lottesAccount()),
-		"password":         PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", 12),
-		"not found":        ErrorPage(p, Trouble{Status: 404}),
-		"our fault":        ErrorPage(p, Trouble{Status: 500, RequestID: "7f3kq2"}),
+		"sign-in":           SignInPage(p, SignInProps{Next: "/account"}),
+		"sign-in, refused":  SignInPage(p, SignInProps{Form: Form{Values: map[string]string{"login": "lotte"}, Sentence: "That did not fit."}}),
+		"choose person":     ChoosePersonPage(p, ChoosePersonProps{People: []model.Person{{AccountID: 5, Name: "Lotte Brandt"}, {AccountID: 6, Name: "Otto Brandt"}}, Ticket: token}),
+		"forgot":            ForgotPage(p, Form{}),
+		"forgot, sent":      ForgotSentPage(p),
+		"reset":             ResetPage(p, reset),
+		"reopen":            ResetReopenPage(p),
+		"renewed":           ResetRenewedPage(p, false),
+		"renewed, no email": ResetRenewedPage(p, true),
+		"renewed, no mail":  ResetRenewedPage(mailless(p), false),
+		"forgot, no mail":   ForgotPage(mailless(p), Form{}),
+		"ended, disabled":   ResetEndedPage(p, EndedProps{State: model.ResetCancelled, Token: token, Disabled: true}),
+		"setup":             SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}),
+		"account":           AccountPage(pageFor(lotteIn, "/account"), lottesAccount()),
+		"password":          PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", 12),
+		"not found":         ErrorPage(p, Trouble{Status: 404}),
+		"our fault":         ErrorPage(p, Trouble{Status: 500, RequestID: "7f3kq2"}),
 	}
 	for _, state := range []model.ResetState{model.ResetExpired, model.ResetReplaced, model.ResetUsed, model.ResetCancelled, model.ResetUnknown} {
 		pages["ended, "+string(state)] = ResetEndedPage(p, EndedProps{State: state, Token: token, When: now.Add(-time.Hour)})
@@ -177,6 +187,7 @@ func officePages() map[string]templ.Component {
 		"activity":             MemberActivityPage(p, model.ActivityPage{Member: lotte(), Account: &a, Lines: []model.AuditLine{{At: now, Act: model.ActResetSent, ActorKind: model.ByPerson, ActorName: "Anna Berg"}}}),
 		"staff":                StaffPage(p, []model.Account{a}, Form{}),
 		"settings of all":      SettingsPage(p, Form{}, []string{"UTC"}),
+		"settings, refused":    MemberSettingsPage(p, sent(), AccountForm{Refused: "This account is disabled."}),
 		"not found":            ErrorPage(p, Trouble{Status: 404, Sentence: "There is no such member."}),
 	}
 }
@@ -284,12 +295,12 @@ func TestMembersPagesNameTheAssociationFirst(t *testing.T) {
 
 func TestAssociationsColourIsForMembersPagesAlone(t *testing.T) {
 	p := pageFor(stranger, "/sign-in")
-	has(t, draw(t, SignInPage(p, SignInProps{})), "link[href='/brand.css']", 0)
+	has(t, draw(t, SignInPage(p, SignInProps{})), "link[href^='/brand.css']", 0)
 	p.Settings.Colour = "#14506e"
-	has(t, draw(t, SignInPage(p, SignInProps{})), "link[href='/brand.css']", 1)
+	has(t, draw(t, SignInPage(p, SignInProps{})), "link[href='/brand.css?v=14506e']", 1)
 	office := pageFor(anna, "/admin/members")
 	office.Settings.Colour = "#14506e"
-	has(t, draw(t, MembersPage(office, model.MemberPage{}, model.MemberQuery{})), "link[href='/brand.css']", 0)
+	has(t, draw(t, MembersPage(office, model.MemberPage{}, model.MemberQuery{})), "link[href^='/brand.css']", 0)
 }
 
 func TestPasswordFieldsNeverComeBackFilled(t *testing.T) {
@@ -343,6 +354,7 @@ func TestWrongFieldSaysWhyBesideItself(t *testing.T) {
 	}
 	says(t, doc, "#"+field.AttrOr("aria-describedby", "none"), "Please write the address")
 	has(t, doc, ".mistakes a[href='#email'], .mistakes a[href='#phone']", 2)
+	says(t, doc, ".mistakes a[href='#phone']", "Phone: Too long.")
 	if got := doc.Find("#last_name").AttrOr("value", ""); got != "Kowalski" {
 		t.Errorf("last name %q", got)
 	}

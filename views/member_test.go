@@ -1,8 +1,11 @@
 package views
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"latchkey/db/model"
 )
@@ -113,10 +116,26 @@ func TestHeadHelpsToRecogniseACaller(t *testing.T) {
 	has(t, doc, ".tabs a[aria-current=page][href='/admin/members/12']", 1)
 }
 
+func TestTheTabsOfARecordHaveTitlesOfTheirOwn(t *testing.T) {
+	p := pageFor(ferit, "/")
+	for want, page := range map[string]templ.Component{
+		"Details": MemberPage(p, MemberProps{Member: lotte()}), "Settings": settingsPage(ferit, sent()),
+		"Activity": MemberActivityPage(p, model.ActivityPage{Member: lotte()}),
+	} {
+		says(t, draw(t, page), "title", want+" · Lotte Brandt · Harbour Rowing Club")
+	}
+}
+
 func TestViewersReadDetailsAndChangeNothing(t *testing.T) {
 	doc := draw(t, MemberPage(pageFor(nuala, "/admin/members/12"), MemberProps{Member: lotte()}))
 	has(t, doc, "main form[method=post]", 0)
 	says(t, doc, ".facts", "Prefers the telephone.")
+	silent := lotte()
+	silent.Notes = ""
+	doc = draw(t, MemberPage(pageFor(nuala, "/admin/members/12"), MemberProps{Member: silent}))
+	if strings.Contains(text(doc, ".card h2"), "Notes") {
+		t.Error("a heading over nothing")
+	}
 }
 
 func TestSecondOfTwoSaversIsShownTheOthersChanges(t *testing.T) {

@@ -43,6 +43,33 @@ func TestEndedLinkSaysWhatHappenedAndOffersOneStep(t *testing.T) {
 	}
 }
 
+func TestNoLetterIsPromisedWhereNoneCanLeave(t *testing.T) {
+	p := pageFor(stranger, "/reset")
+	for _, state := range []model.ResetState{model.ResetExpired, model.ResetReplaced, model.ResetUsed, model.ResetCancelled} {
+		t.Run(string(state), func(t *testing.T) {
+			e := EndedProps{State: state, Token: model.NewSecret("thetoken"), NoEmail: true}
+			doc := draw(t, ResetEndedPage(p, e))
+			says(t, doc, "main", "ring the office: they can give you a new link.")
+			has(t, doc, "main form", 0)
+
+			e.NoEmail = false
+			doc = draw(t, ResetEndedPage(mailless(p), e))
+			says(t, doc, "main form button", "Ask for a new link")
+			if words := text(doc, "main"); strings.Contains(words, "send") || strings.Contains(words, "sent") {
+				t.Errorf("promises a letter: %s", words)
+			}
+		})
+	}
+	says(t, draw(t, ResetRenewedPage(p, false)), "main p", "A letter is on its way")
+	says(t, draw(t, ResetRenewedPage(p, true)), "main p", "Please ring the office: they can give you a new link.")
+	says(t, draw(t, ResetRenewedPage(mailless(p), false)), "main p", "The office can see that you asked.")
+	says(t, draw(t, ForgotSentPage(mailless(p))), "main p", "Please ring them for the link.")
+	demo := mailless(p)
+	demo.Demo = true
+	says(t, draw(t, ResetRenewedPage(demo, false)), "main p", "A letter is on its way")
+	has(t, draw(t, ForgotSentPage(demo)), "a[href='/demo/letters']", 1)
+}
+
 func TestResetPageSaysWhosePasswordItIs(t *testing.T) {
 	r := ResetProps{Token: model.NewSecret("thetoken"), Name: "Lotte Brandt", Username: "1042", UsernameLabel: "member number", MinLength: 12, Expires: now.Add(3 * time.Hour)}
 	doc := draw(t, ResetPage(pageFor(stranger, "/reset"), r))

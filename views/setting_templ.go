@@ -7,8 +7,18 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
+import (
+	"latchkey/db/model"
+	"strconv"
+	"strings"
+	"time"
+)
+
 // SettingsPage is the owners'. What a flag or the environment decides is
 // shown, not edited.
+//
+// Enter in a field presses the first button of a form, which must not be one
+// of the presets: hence the unseen one.
 func SettingsPage(p Page, f Form, zones []string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -46,59 +56,67 @@ func SettingsPage(p Page, f Form, zones []string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = mistakes(f, settingNames).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = mistakes(f, settingLabels).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <form method=\"post\" action=\"/admin/settings\"><div class=\"card\"><section><h2>Association</h2><div class=\"fields\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <form method=\"post\" action=\"/admin/settings\"><button class=\"unseen\" tabindex=\"-1\" aria-hidden=\"true\">Save settings</button><div class=\"card\"><section><h2>Association</h2><div class=\"fields\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "association", Label: "Name", Class: "half", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "association", Class: "half", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "colour", Label: "Colour", Class: "half", Hint: "Like #14506e. On members’ pages it takes the place of brass; it is adjusted until it reads well."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "colour", Class: "half", Hint: "Like #14506e. On members’ pages it takes the place of brass; it is adjusted until it reads well."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "support_email", Label: "Office’s email", Class: "half", Hint: "Stands on members’ pages and in letters."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "support_email", Class: "half", Hint: "Stands on members’ pages and in letters."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "support_phone", Label: "Office’s telephone", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "support_phone", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "base_url", Label: "Address of this portal", Class: "half", Required: true, Hint: "Links in letters begin with it."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "base_url", Class: "half", Required: true, Hint: "Links in letters begin with it."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"half\">")
+			templ_7745c5c3_Err = zoneField(f, zones, "half").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = zoneField(f, zones).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "</div></section><section><h2>Reset links</h2><div class=\"fields\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</div></div></section><section><h2>Reset links</h2><div class=\"fields\">")
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "reset_lifetime", Type: "number", Class: "half", Hint: inDays(f.Values["reset_lifetime"]) + "At most 720, which are 30 days."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "reset_lifetime", Label: "Work for, in hours", Type: "number", Class: "half", Hint: "168 hours are 7 days; at most 720."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "resend_window", Type: "number", Class: "half", Hint: inDays(f.Values["resend_window"]) + "Asked for again in this time, the same link is sent again; after it, a new one."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "resend_window", Label: "Are sent again unchanged for, in hours", Type: "number", Class: "half", Hint: "Usually 16. A strict office writes 24 and 16."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"presets\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</div></section><section><h2>Signing in</h2><div><div class=\"fields\">")
+			templ_7745c5c3_Err = preset("usual", "Usual", model.UsualResets).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "min_password_length", Label: "Shortest password", Type: "number", Class: "half", Hint: "8 to 64 characters; staff and owners have at least 15."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = preset("strict", "Strict", model.StrictResets).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</div></div></section><section><h2>Signing in</h2><div><div class=\"fields\">")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "min_password_length", Type: "number", Class: "half", Hint: "8 to 64 characters; staff and owners have at least 15."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -122,15 +140,15 @@ func SettingsPage(p Page, f Form, zones []string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "mail_server", Label: "Mail server", Hint: "Like smtp://user:password@mail.example.org. A password that is set stays until the server is changed; it is not shown.", Autocomplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "mail_server", Hint: "Like smtp://user:password@mail.example.org. A password that is set stays until the server is changed; it is not shown.", Autocomplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "mail_from", Label: "Letters come from", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "mail_from", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setting(p, f, Input{Name: "reply_to", Label: "Answers go to", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(p, f, Input{Name: "reply_to", Class: "half"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -169,7 +187,7 @@ func setting(p Page, f Form, in Input) templ.Component {
 			templ_7745c5c3_Var3 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = field(f, in.fixedBy(p)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(f, in.labelled().fixedBy(p)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -184,14 +202,130 @@ func (in Input) fixedBy(p Page) Input {
 	switch {
 	case p.Settings.Fixed[in.Name]:
 		in.Fixed, in.Hint = true, "Decided where the portal is started, by a flag or the environment."
-	case in.Name == "base_url":
-		in.Fixed, in.Hint = true, "Links in letters begin with it. To change it, start the portal with --base-url."
-	case in.Name == "mail_server" && !p.Settings.Mail.IsZero():
-		in.Fixed, in.Hint = true, "To change it, start the portal with --smtp."
+	case in.Name == "base_url" && p.MailProven:
+		in.Fixed, in.Hint = true, "Links in letters begin with it. Letters have left with it, so it is changed where the portal is started, with --base-url."
+	case in.Name == "mail_server" && p.MailProven:
+		in.Fixed, in.Hint = true, "It has taken letters, so it is changed where the portal is started, with --smtp."
 	}
 	return in
 }
 
-var settingNames = []string{"association", "colour", "support_email", "support_phone", "base_url", "time_zone", "reset_lifetime", "resend_window", "min_password_length", "mail_server", "mail_from", "reply_to"}
+func (in Input) labelled() Input {
+	in.Label = settingLabels.of(in.Name)
+	return in
+}
+
+var settingLabels = labels{
+	{"association", "Name"}, {"colour", "Colour"}, {"support_email", "Office’s email"}, {"support_phone", "Office’s telephone"},
+	{"base_url", "Address of this portal"}, {"time_zone", "Time zone"},
+	{"reset_lifetime", "A link works for (hours)"}, {"resend_window", "Sent again unchanged for (hours)"},
+	{"min_password_length", "Shortest password"},
+	{"mail_server", "Mail server"}, {"mail_from", "Letters come from"}, {"reply_to", "Answers go to"},
+}
+
+// preset saves the form with a pair of numbers that go together.
+func preset(value, name string, r model.ResetPolicy) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var4 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var4 == nil {
+			templ_7745c5c3_Var4 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<button class=\"quiet\" name=\"preset\" value=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var5 string
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(value)
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting.templ`, Line: 105, Col: 50}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "\">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var6 string
+		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(name)
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting.templ`, Line: 106, Col: 8}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, ": works for ")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var7 string
+		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(inWords(r.Lifetime))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting.templ`, Line: 106, Col: 43}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, ", sent again for ")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var8 string
+		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(inWords(r.ResendWindow))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setting.templ`, Line: 106, Col: 87}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "</button>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+// inDays is a number of hours as it was typed, as a sentence; "" where there
+// is nothing to say.
+func inDays(typed string) string {
+	n, err := strconv.Atoi(strings.TrimSpace(typed))
+	if err != nil || n < 24 || n > 10_000 {
+		return ""
+	}
+	return "Now " + inWords(time.Duration(n)*time.Hour) + ". "
+}
+
+// inWords is a length of time in whole days, where it is more than one, and hours.
+func inWords(d time.Duration) string {
+	const day = 24 * time.Hour
+	days, hours := int(d/day), int(d%day/time.Hour)
+	switch {
+	case days < 2:
+		return count(int(d/time.Hour), "hour")
+	case hours == 0:
+		return count(days, "day")
+	}
+	return count(days, "day") + " and " + count(hours, "hour")
+}
 
 var _ = templruntime.GeneratedTemplate

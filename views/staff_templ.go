@@ -44,7 +44,7 @@ func StaffPage(p Page, accounts []model.Account, f Form) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"lead-in\"><h1>Staff</h1><p class=\"soft\">Who may help members, and who holds the keys.</p></div><table class=\"roll\"><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Email</th><th scope=\"col\">Role</th><th scope=\"col\">Last here</th></tr></thead> <tbody>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"lead-in\"><h1>Staff</h1><p class=\"soft\">Who may help members, and who holds the keys. To change somebody’s role, open their name, then Change role under Settings.</p></div><table class=\"roll\"><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Email</th><th scope=\"col\">Role</th><th scope=\"col\">Last here</th></tr></thead> <tbody>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -120,7 +120,7 @@ func StaffPage(p Page, accounts []model.Account, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = mistakes(f, []string{"first_name", "last_name", "email", "role"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = mistakes(f, labels{{"first_name", "First name"}, {"last_name", "Last name"}, {"email", "Email"}, {"role", "Role"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

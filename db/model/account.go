@@ -184,6 +184,7 @@ type SetUp struct {
 	FirstName, LastName, Email string
 	Password, Confirm          Secret
 	Settings                   Settings
+	Unread                     Fields // what of the form could not even be read: it is refused together with the rest
 }
 
 // NewOwner is an owner made or rescued from the command line.
