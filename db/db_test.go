@@ -113,6 +113,24 @@ func TestFilesAreForTheirOwnerAlone(t *testing.T) {
 	}
 }
 
+func TestADatabasePutBackFromABackupIsKeptFromOthersAgain(t *testing.T) {
+	folder := t.TempDir()
+	d, err := db.Open(t.Context(), folder, db.Fixed{})
+	must(t, err)
+	must(t, d.Close())
+	path := filepath.Join(folder, "latchkey.db")
+	must(t, os.Chmod(path, 0o644))
+	d, _ = dbtest.OpenIn(t, folder, db.Fixed{})
+	dbtest.Member(t, d, "Mia Brandt", "") // so that the side files are there
+	for _, side := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + side)
+		must(t, err)
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is %s", info.Name(), info.Mode())
+		}
+	}
+}
+
 func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	raw, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "x.db")+"?_foreign_keys=1")
 	must(t, err)

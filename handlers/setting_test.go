@@ -224,3 +224,14 @@ func TestTheBrandIsAStyleSheetThatMayBeKept(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedFormGivesNoPasswordBack(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for _, server := range []string{"smtp://club:TopSecretWord@127.0.0.1:2525", "smtp://club:TopSecretWord@127.0.0.1:nonsense"} {
+		a := b.post("/admin/settings", "association", "", "mail_server", server).is(http.StatusUnprocessableEntity)
+		if strings.Contains(a.body, "TopSecretWord") {
+			t.Errorf("%s came back with its password", server)
+		}
+	}
+}

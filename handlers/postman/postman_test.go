@@ -659,6 +659,17 @@ func TestWordsNeverHoldALink(t *testing.T) {
 			t.Errorf("%d bytes: %q", len(got), got)
 		}
 	}
+	// As a letter crossed the wire: folded by quoted-printable, over two lines
+	// of the reply, or cut by one character.
+	for _, words := range []string{
+		"5.7.1 http://localhost/reset/" + token[:20] + "=\r\n" + token[20:] + " is listed",
+		"5.7.1 http://localhost/reset/" + token[:20] + "\n" + token[20:] + " is listed",
+		"5.7.1 http://localhost/reset/" + token[:39],
+	} {
+		if got := clean(words); strings.Contains(got, token[:8]) || strings.Contains(got, token[24:36]) {
+			t.Errorf("%q is kept as %q", words, got)
+		}
+	}
 	if got := clean(strings.Repeat("ü", 2000)); len(got) > longestWords || strings.Contains(got, "\ufffd") || !strings.HasSuffix(got, "ü…") {
 		t.Errorf("%d bytes, ends %q", len(got), got[len(got)-8:])
 	}
