@@ -51,7 +51,7 @@ func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
 	if len(in.Choice) > 0 {
 		v.secret = true
 		return p.render(w, r, http.StatusOK, views.ChoosePersonPage(p.page(r), views.ChoosePersonProps{
-			People: in.Choice, Ticket: in.Ticket, Next: next, Keep: form.Get("keep") != "",
+			People: in.Choice, Ticket: in.Ticket, Next: next,
 		}))
 	}
 	return p.arrive(w, r, in, next)
@@ -88,7 +88,7 @@ func (p *portal) choosePerson(w http.ResponseWriter, r *http.Request) error {
 	v, form := visitOf(r), r.PostForm
 	account, _ := strconv.ParseInt(form.Get("person"), 10, 64) // what is no id is nobody's
 	in, err := p.DB.ChoosePerson(r.Context(), model.Choice{
-		Ticket: model.NewSecret(form.Get("ticket")), AccountID: account, Keep: form.Get("keep") != "",
+		Ticket: model.NewSecret(form.Get("ticket")), AccountID: account,
 		Device: device(r), Network: v.network,
 	})
 	if model.KindOf(err) == model.KindSignIn {

@@ -47,14 +47,13 @@ type SignedIn struct {
 	Account Account
 	Known   Secret // value for the known-device cookie
 	Choice  []Person
-	Ticket  Secret // proves that the password fitted those people; goes into the form
+	Ticket  Secret // proves that the password fitted those people, and remembers "keep me signed in"; goes into the form
 }
 
 // Choice answers which person.
 type Choice struct {
 	Ticket    Secret
 	AccountID int64
-	Keep      bool
 	Device    string
 	Network   string
 }
