@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -162,14 +163,7 @@ func (m *Member) Clean() Fields {
 
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-func knownStatus(s Status) bool {
-	for _, known := range Statuses {
-		if s == known {
-			return true
-		}
-	}
-	return false
-}
+func knownStatus(s Status) bool { return slices.Contains(Statuses, s) }
 
 // textProblem says why a text cannot be stored, or "".
 func textProblem(s string, longest int, lines bool) string {
@@ -187,26 +181,71 @@ func textProblem(s string, longest int, lines bool) string {
 	return ""
 }
 
-// MemberFilter narrows the list of members.
+// MemberFilter narrows the list of members to those whom the office has to
+// look after.
 type MemberFilter string
 
 // The filters.
 const (
 	FilterNone          MemberFilter = ""
 	FilterNoAccount     MemberFilter = "no-account"
-	FilterNeverSignedIn MemberFilter = "never-signed-in"
+	FilterNeverSignedIn MemberFilter = "never-signed-in"    // an account that nobody has used yet
+	FilterUnfinished    MemberFilter = "unfinished"         // a link was sent, no password was set with it
+	FilterFailing       MemberFilter = "email-failing"      // the newest letter about the account failed
+	FilterBlocked       MemberFilter = "disabled-or-slowed" // disabled, or made to wait by wrong tries
 	FilterStaff         MemberFilter = "staff"
 )
 
 // MemberFilters lists them in the order of the page.
-var MemberFilters = []MemberFilter{FilterNone, FilterNoAccount, FilterNeverSignedIn, FilterStaff}
+var MemberFilters = []MemberFilter{
+	FilterNone, FilterNoAccount, FilterNeverSignedIn, FilterUnfinished, FilterFailing, FilterBlocked, FilterStaff,
+}
 
-// MemberQuery asks for one page of the list.
+// MemberSort is the order of the list.
+type MemberSort string
+
+// The orders. Who never signed in comes last, by name.
+const (
+	SortName       MemberSort = ""
+	SortNewest     MemberSort = "newest" // added last
+	SortLastSignIn MemberSort = "last-sign-in"
+)
+
+// MemberSorts lists them in the order of the page.
+var MemberSorts = []MemberSort{SortName, SortNewest, SortLastSignIn}
+
+// MemberQuery asks for one page of the list. A filter, status or sort that
+// does not exist is as if none was asked for.
 type MemberQuery struct {
 	Text   string
 	Filter MemberFilter
+	Status Status // "" for every one
+	Sort   MemberSort
 	After  string // cursor of MemberPage; only one of the two is set
 	Before string
+}
+
+// PerPage is how many rows a page has: few where somebody types and looks at
+// the first, more where they browse.
+func (q MemberQuery) PerPage() int {
+	if strings.TrimSpace(q.Text) != "" {
+		return 25
+	}
+	return 50
+}
+
+// Known is the query without a filter, status or sort that does not exist.
+func (q MemberQuery) Known() MemberQuery {
+	if !slices.Contains(MemberFilters, q.Filter) {
+		q.Filter = FilterNone
+	}
+	if !knownStatus(q.Status) {
+		q.Status = ""
+	}
+	if !slices.Contains(MemberSorts, q.Sort) {
+		q.Sort = SortName
+	}
+	return q
 }
 
 // MemberRow is a member as the list shows them.
@@ -225,6 +264,10 @@ type MemberPage struct {
 	Total int // of all pages
 	Prev  string
 	Next  string
+
+	// Near is what the text might have meant to say, where nobody was found
+	// for it; "" if nothing comes near.
+	Near string
 }
 
 // StaleError says that a record was changed by somebody else after the form
