@@ -1,17 +1,27 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	goruntime "runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +36,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"latchkey/db"
+	"latchkey/db/dbtest"
 	"latchkey/db/model"
 	"latchkey/handlers/postman/postmantest"
 )
@@ -49,6 +60,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	report.Print(os.Stdout)
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
@@ -336,8 +348,11 @@ func (b *tab) press(words string) {
 func (b *tab) key(text, code string, number int64) {
 	b.t.Helper()
 	name := text
-	if text == "\r" {
+	switch text {
+	case "\r":
 		name = "Enter"
+	case "": // a key without a character is called as its place is
+		name = code
 	}
 	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
 		p := input.DispatchKeyEventParams{Type: kind, Key: name, Code: code, WindowsVirtualKeyCode: number}
@@ -628,9 +643,21 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	check("a refused sign-in")
 	b.signIn(email, password)
 	b.sees("Members")
-	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz", "/admin/members/new",
+	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
+		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/staff", "/admin/settings", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
 		look(path)
+	}
+	for _, text := range []string{"ma", "wisniewksi", "zzzz"} {
+		b.visit("/admin/staff")
+		b.ready()
+		b.key("/", "Slash", 191)
+		b.types(text)
+		b.is(`document.querySelector("#hits [data-sought]").dataset.sought`, text)
+		if text == "ma" {
+			b.down()
+		}
+		check("the hits of " + text)
 	}
 	b.visit("/admin/members/new")
 	b.fill("email", "not an address")
@@ -657,6 +684,191 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	b.submit()
 	b.sees("at least")
 	check("a refused password")
+}
+
+// The telephone rings, and nobody takes a hand off the keys: / finds from
+// anywhere, arrows choose, Enter opens the Settings tab, Escape closes.
+func TestMembersAreFoundByKeys(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.signIn(email, password)
+	b.sees("Members")
+
+	sought := func(text string) {
+		t.Helper()
+		b.visit("/admin/staff")
+		b.ready()
+		b.key("/", "Slash", 191)
+		b.types(text)
+		b.is(`document.querySelector("#hits [data-sought]").dataset.sought`, text)
+	}
+	state := func(expanded, chosen string) {
+		t.Helper()
+		b.is(`document.activeElement.getAttribute("aria-expanded")`, expanded)
+		b.is(`document.activeElement.getAttribute("aria-activedescendant") || ""`, chosen)
+		b.is(`Array.from(document.querySelectorAll("#hits [aria-selected]")).map(e => e.id).join()`, chosen)
+	}
+	sought("ma")
+	state("true", "hit-0")
+	b.down()
+	b.down()
+	state("true", "hit-2")
+	b.up()
+	state("true", "hit-1")
+	to := b.attribute("#hit-1", "href")
+	b.enter()
+	b.is("location.pathname", to)
+	b.sees("Why can’t they sign in?")
+
+	sought("ma")
+	b.key("", "Escape", 27)
+	state("false", "")
+	b.is("document.activeElement.value", "ma") // the browser's own Escape would empty it
+	b.down()
+	state("true", "hit-0")
+	for range 12 { // past the last
+		b.down()
+	}
+	state("true", "hit-all")
+	b.key("", "Tab", 9)
+	b.is(`document.getElementById("hits").innerHTML`, "")
+
+	sought("wisniewksi")
+	b.sees("Did you mean “Wiśniewski”?")
+	b.enter()
+	b.is("document.activeElement.value", "Wiśniewski")
+	b.is(`document.querySelector("#hits [data-sought]").dataset.sought`, "Wiśniewski")
+	state("true", "hit-0")
+	b.enter()
+	b.sees("Why can’t they sign in?")
+	b.sees("Łukasz")
+
+	// In the list, what is chosen is said, and Enter waits for the answer to the
+	// last letter.
+	b.visit("/admin/members")
+	b.ready()
+	b.key("/", "Slash", 191)
+	b.down()
+	b.is(`document.getElementById("said").textContent`, value[string](b, `document.querySelector("tbody .who a").textContent`))
+	b.types("luk")
+	b.enter()
+	b.sees("Why can’t they sign in?")
+	b.sees("Łukasz")
+}
+
+// What is asked for stands in the address: with htmx no page is loaded, and the
+// browser's ways back lead to what was there.
+func TestTheListIsWhatItsAddressSays(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.signIn(email, password)
+	b.sees("Members")
+	at := func(address string) {
+		t.Helper()
+		b.is("location.pathname + location.search", address)
+		b.ready()
+	}
+	shown := func() string { return value[string](b, `document.querySelector("#members").innerText`) }
+	choose := func(name, choice string) {
+		t.Helper()
+		value[bool](b, fmt.Sprintf(`(e => { e.value = %q; return e.dispatchEvent(new Event("change", {bubbles: true})) })(document.querySelector("[name=%s]"))`, choice, name))
+	}
+
+	b.visit("/admin/members")
+	b.ready()
+	value[string](b, `window.stayed = "yes"`)
+	b.key("/", "Slash", 191)
+	b.types("ma")
+	at("/admin/members?q=ma")
+	b.do(chromedp.Click(`//label[contains(., "No account")]`))
+	at("/admin/members?q=ma&filter=no-account")
+	choose("status", "active")
+	at("/admin/members?q=ma&filter=no-account&status=active")
+	choose("sort", "newest")
+	at("/admin/members?q=ma&filter=no-account&status=active&sort=newest")
+	b.key("/", "Slash", 191) // selects what stands there
+	b.types("m")
+	const asked = "/admin/members?q=m&filter=no-account&status=active&sort=newest"
+	at(asked)
+	if value[string](b, `window.stayed || "no"`) != "yes" {
+		t.Error("a page was loaded anew")
+	}
+	first := shown()
+
+	b.down()
+	to := value[string](b, `document.querySelector("tbody [aria-selected] .badge").getAttribute("href")`)
+	b.enter()
+	at(to)
+	next := func() { value[bool](b, `setTimeout(() => document.querySelector("[rel=next]").click()) > 0`) }
+	comesBack := func() {
+		t.Helper()
+		value[bool](b, `setTimeout(() => history.back()) > 0`)
+		at(asked)
+		if got := shown(); got != first {
+			t.Errorf("back at %s is\n%s\nand was\n%s", b.at(), got, first)
+		}
+		b.is(`["q", "status", "sort"].map(n => document.querySelector("[name=" + n + "]").value).join()`, "m,active,newest")
+		b.is(`document.querySelector("[name=filter]:checked").value`, "no-account")
+	}
+	comesBack()
+	next()
+	b.is(`location.search.startsWith("?q=m&filter=no-account&status=active&sort=newest&after=") ? "on" : location.search`, "on")
+	second := b.at()
+	comesBack()
+	next()
+	at(second)
+	choose("sort", "") // begins at the first page again
+	at("/admin/members?q=m&filter=no-account&status=active")
+
+	b.withoutScripts()
+	b.visit("/admin/members?filter=no-account&status=active")
+	b.fill("q", "m")
+	b.do(chromedp.Click(`//label[contains(., "Everybody")]`))
+	b.press("Search")
+	at("/admin/members?q=m&status=active&sort=&filter=")
+}
+
+// ready waits until the page and its scripts are there: a person's first key
+// comes later.
+func (b *tab) ready() {
+	b.t.Helper()
+	b.is("document.readyState", "complete")
+}
+
+// types presses letters.
+func (b *tab) types(text string) {
+	b.t.Helper()
+	for _, letter := range text {
+		b.key(string(letter), "Key"+strings.ToUpper(string(letter)), int64(letter)-32)
+	}
+}
+
+func (b *tab) down() { b.key("", "ArrowDown", 40) }
+
+func (b *tab) up() { b.key("", "ArrowUp", 38) }
+
+func (b *tab) enter() { b.key("\r", "Enter", 13) }
+
+// is waits until a script gives a text. While a page is loading it gives none.
+func (b *tab) is(script, want string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+		if err == nil && got == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("%s is %q (%v), never %q, at %s:\n%s", script, got, err, want, b.at(), b.shown())
+		case <-tick.C:
+		}
+	}
 }
 
 // askForgot asks for a new password.
@@ -688,50 +900,240 @@ func (b *tab) memberIDs() (ids []string) {
 	return ids
 }
 
-// Start to the first page, with 240 members in the folder, and the memory of a
-// portal that has answered and now waits.
+// report is what the benchmarks found; TestMain prints it.
+var report dbtest.Report
+
+// What the built binary takes to start and to hold in memory, with a folder
+// full of invented members.
 func BenchmarkStart(b *testing.B) {
 	folder := b.TempDir()
-	first := start(b, folder)
-	d, err := db.Open(b.Context(), folder, db.Fixed{})
-	if err != nil {
-		b.Fatal(err)
+	report.Members = dbtest.Members(b)
+	first, last := dbtest.Fill(b, folder, report.Members)
+	binary := stripped(b)
+	soon := 60 * time.Millisecond
+	if report.Members > 100_000 {
+		soon = 100 * time.Millisecond
 	}
-	for i := range 240 {
-		if _, err := d.AddMember(b.Context(), model.ShellActor(), model.Member{FirstName: "Member", LastName: fmt.Sprint(i)}); err != nil {
+	slots := float64(max(1, min(goruntime.GOMAXPROCS(0)-1, 3)))
+	for b.Loop() {
+		table := report.Table("The binary, as built for use.", "what", "figure", "goal", "met?")
+		var starts []time.Duration
+		var idle float64
+		for range 11 {
+			p, took := launch(b, binary, folder)
+			starts, idle = append(starts, took), max(idle, resident(b, p.cmd.Process.Pid))
+			p.stop()
+		}
+		start := dbtest.Median(starts)
+		table.Add("start to the first 200, median of 11", dbtest.Span(start), "≤ "+dbtest.Span(soon), dbtest.YesNo(start <= soon))
+		table.Add("start to the first 200, slowest of 11", dbtest.Span(slices.Max(starts)), "", "")
+		megabytes := func(what string, most, goal float64) {
+			table.Add("memory, "+what, fmt.Sprintf("%.1f MB", most), fmt.Sprintf("≤ %.0f MB", goal), dbtest.YesNo(most <= goal))
+		}
+		megabytes("idle after the start", idle, 25)
+		reads, after := readersMemory(b, binary, folder, first, last)
+		megabytes("most while list, search and records are read", reads, 50)
+		table.Add("memory, once the reading is over", fmt.Sprintf("%.1f MB", after), "", "")
+		flood := floodMemory(b, binary, folder, 16*int(slots))
+		megabytes("most while the sign-in is flooded", flood, 50+slots*24*1.048576)
+		info, err := os.Stat(binary)
+		if err != nil {
 			b.Fatal(err)
 		}
+		table.Add("size", fmt.Sprintf("%.1f MB", float64(info.Size())/1e6), "", "")
+
+		b.ReportMetric(float64(start.Microseconds())/1000, "start-ms")
+		b.ReportMetric(idle, "idle-MB")
+		b.ReportMetric(reads, "reads-MB")
+		b.ReportMetric(flood, "flood-MB")
+		b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
+		b.ReportMetric(0, "ns/op") // of all of this, so it says nothing
 	}
-	if err := d.Close(); err != nil {
-		b.Fatal(err)
-	}
-	first.stop()
-	var memory float64
-	b.ResetTimer()
-	for b.Loop() {
-		p := start(b, folder)
-		b.StopTimer()
-		memory = max(memory, resident(b, p.cmd.Process.Pid))
-		p.stop()
-		b.StartTimer()
-	}
-	b.ReportMetric(memory, "MB-resident")
-	path, err := binary()
-	if err != nil {
-		b.Fatal(err)
-	}
-	stripped := filepath.Join(b.TempDir(), "latchkey")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", stripped, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s (%s)", err, out, path)
-	}
-	info, err := os.Stat(stripped)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(info.Size())/1e6, "MB-binary")
 }
 
-// resident is a process's memory in MB, 0 where the system does not tell.
+// stripped builds the portal as task build does.
+func stripped(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "latchkey")
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".").CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// launch starts a portal and gives how long it took to answer the first
+// request for a page.
+func launch(b *testing.B, binary, folder string) (*running, time.Duration) {
+	b.Helper()
+	addr := freeAddr(b)
+	p := &running{t: b, url: "http://" + addr, folder: folder, said: &lockedBuffer{}}
+	p.cmd = exec.Command(binary, "serve", "--data", folder, "--addr", addr, "--base-url", p.url)
+	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	p.cmd.Env = append(os.Environ(), "LATCHKEY_SMTP=", "LATCHKEY_DATA=")
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(p.stop)
+	conn := dial(b, addr)
+	defer conn.Close()
+	// The port is open before the database is; whoever asks then waits.
+	if _, err := fmt.Fprintf(conn, "GET /sign-in HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", addr); err != nil {
+		b.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		b.Fatalf("%v:\n%s", err, p.said)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		b.Fatalf("the sign-in page answers %s", answer.Status)
+	}
+	return p, time.Since(began)
+}
+
+// dial tries again until somebody listens.
+func dial(b *testing.B, addr string) net.Conn {
+	b.Helper()
+	const often = 200 * time.Microsecond
+	tick := time.NewTicker(often)
+	defer tick.Stop()
+	for range 30 * time.Second / often {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			return conn
+		}
+		<-tick.C
+	}
+	b.Fatalf("nobody listens on %s", addr)
+	return nil
+}
+
+// visitor is a browser without pictures, several people at once.
+type visitor struct {
+	b      *testing.B
+	p      *running
+	client *http.Client
+}
+
+func newVisitor(b *testing.B, p *running) *visitor {
+	b.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &visitor{b, p, &http.Client{
+		Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// status reads an answer to its end.
+func (v *visitor) status(answer *http.Response, err error) int {
+	if err != nil {
+		v.b.Errorf("%v:\n%s", err, v.p.said)
+		return 0
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		v.b.Error(err)
+	}
+	return answer.StatusCode
+}
+
+func (v *visitor) get(path string) int { return v.status(v.client.Get(v.p.url + path)) }
+
+func (v *visitor) signIn(login, password string) int {
+	return v.status(v.client.PostForm(v.p.url+"/sign-in", url.Values{"login": {login}, "password": {password}}))
+}
+
+// busy has several people act, each again and again for some seconds, and
+// gives the most memory that the portal had meanwhile, in MB.
+func (p *running) busy(b *testing.B, people int, act func(dice *rand.Rand)) (most float64) {
+	b.Helper()
+	ctx, stop := context.WithTimeout(b.Context(), 5*time.Second)
+	defer stop()
+	var together sync.WaitGroup
+	for i := range people {
+		together.Go(func() {
+			dice := rand.New(rand.NewPCG(dbtest.Seed, uint64(i)))
+			for ctx.Err() == nil && !b.Failed() {
+				act(dice)
+			}
+		})
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		most = max(most, resident(b, p.cmd.Process.Pid))
+		<-tick.C
+	}
+	together.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
+	return most
+}
+
+// readersMemory is the most memory while the office reads, and that which is
+// left when it is done.
+func readersMemory(b *testing.B, binary, folder string, first, last int64) (most, after float64) {
+	b.Helper()
+	p, _ := launch(b, binary, folder)
+	defer p.stop()
+	raw, err := sql.Open("sqlite3", dbtest.RawDSN(folder, ""))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	office := newVisitor(b, p)
+	if got := office.signIn(dbtest.OwnerEmail, dbtest.OwnerPassword); got != http.StatusSeeOther {
+		b.Fatalf("the owner's sign-in answers %d", got)
+	}
+	// The hash's 19 MiB are no part of reading; they go back once it is done.
+	for n := 0; n < 100 && resident(b, p.cmd.Process.Pid) > 40; n++ {
+		office.get("/admin/members")
+	}
+	most = p.busy(b, 4*goruntime.GOMAXPROCS(0), func(dice *rand.Rand) {
+		m, err := dbtest.RandomMember(b.Context(), raw, dice, first, last)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		path := fmt.Sprintf("/admin/members/%d", m.ID)
+		switch dice.IntN(4) {
+		case 0:
+			path = "/admin/members"
+		case 1:
+			path += "/settings"
+		case 2:
+			path = "/admin/members?q=" + url.QueryEscape(dbtest.Searches[dice.IntN(len(dbtest.Searches))].For(m, dice))
+		}
+		if got := office.get(path); got != http.StatusOK {
+			b.Errorf("%s answers %d", path, got)
+		}
+	})
+	return most, resident(b, p.cmd.Process.Pid)
+}
+
+// floodMemory is the most memory while so many try to sign in at once, each
+// time under another name.
+func floodMemory(b *testing.B, binary, folder string, people int) float64 {
+	b.Helper()
+	p, _ := launch(b, binary, folder)
+	defer p.stop()
+	crowd := newVisitor(b, p)
+	var guess atomic.Int64
+	return p.busy(b, people, func(*rand.Rand) {
+		switch got := crowd.signIn(fmt.Sprintf("guess%d@nowhere.example", guess.Add(1)), "correct horse battery staple"); got {
+		case http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		default:
+			b.Errorf("a guess is answered with %d", got)
+		}
+	})
+}
+
+// resident is a process's memory in MB (10⁶ bytes), 0 where the system does not
+// tell.
 func resident(b *testing.B, pid int) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -742,7 +1144,7 @@ func resident(b *testing.B, pid int) float64 {
 	if _, rest, ok := strings.Cut(string(status), "VmRSS:"); ok {
 		_, _ = fmt.Sscan(rest, &kb)
 	}
-	return kb / 1000
+	return kb * 1024 / 1e6 // the file's kB are KiB
 }
 
 // What a browser that was never here fetches for the sign-in page and then for
@@ -753,6 +1155,7 @@ func BenchmarkFirstVisit(b *testing.B) {
 	chrome := chromium(b)
 	var signIn, settings float64
 	presses := 0
+	table := report.Table("A browser that was never here.", "what", "figure")
 	for b.Loop() {
 		t := open(chrome, b, base)
 		t.signIn(email, password)
@@ -778,6 +1181,9 @@ func BenchmarkFirstVisit(b *testing.B) {
 		}
 		signIn, settings = t.wire("/sign-in"), t.wire(tab)
 	}
+	table.Add("sign-in page, over the wire with headers", fmt.Sprintf("%.1f KB", signIn/1000))
+	table.Add("sign-in page, then a Settings tab with a live link", fmt.Sprintf("%.1f KB", (signIn+settings)/1000))
+	table.Add("presses from / to the link in the clipboard, besides three letters of the name", strconv.Itoa(presses))
 	b.ReportMetric(signIn/1000, "KB-sign-in")
 	b.ReportMetric((signIn+settings)/1000, "KB-sign-in-then-settings")
 	b.ReportMetric(float64(presses), "presses")

@@ -1,35 +1,38 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"latchkey/db/model"
 )
 
-const accountColumns = `a.id, a.member_id, a.email, a.role, a.pending_role, a.password_hash IS NOT NULL, a.password_version,
-	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at,
-	n.first_name, n.last_name, n.company, n.email, n.member_no`
+const accountColumns = bareAccountColumns + `, n.first_name, n.last_name, n.company, n.email, n.member_no`
+
+// bareAccountColumns are those without the member's, for queries that read the
+// member as well.
+const bareAccountColumns = `a.id, a.member_id, a.email, a.role, a.pending_role, a.password_hash IS NOT NULL, a.password_version,
+	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at`
 
 // accountTables is where accountColumns come from: an account is always
 // called by its member's name.
 const accountTables = ` FROM account a JOIN member n ON n.id = a.member_id `
 
-func accountTargets(a *model.Account, m *model.Member) []any {
+func bareAccountTargets(a *model.Account) []any {
 	return []any{&a.ID, &a.MemberID, &a.Email, &a.Role, &a.PendingRole, &a.HasPassword, &a.PasswordVersion,
-		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt},
-		&m.FirstName, &m.LastName, &m.Company, &m.Email, &m.MemberNo}
+		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt}}
 }
 
 // scanAccount reads accountColumns, and whatever columns follow them.
 func scanAccount(row interface{ Scan(...any) error }, more ...any) (model.Account, error) {
 	var a model.Account
 	var m model.Member
-	err := row.Scan(append(accountTargets(&a, &m), more...)...)
+	targets := append(bareAccountTargets(&a), &m.FirstName, &m.LastName, &m.Company, &m.Email, &m.MemberNo)
+	err := row.Scan(append(targets, more...)...)
 	a.Name, a.MemberNo = m.Name(), m.MemberNo
 	return a, err
 }
@@ -40,7 +43,7 @@ var errNoAccount = model.NotFound("This member has no account. Create one first.
 
 // accountOf is a member's account, nil without one.
 func accountOf(ctx context.Context, q querier, memberID int64) (*model.Account, error) {
-	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.member_id = ?`, memberID))
+	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.member_id = +?`, memberID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -48,7 +51,7 @@ func accountOf(ctx context.Context, q querier, memberID int64) (*model.Account, 
 }
 
 func accountByID(ctx context.Context, q querier, id int64) (model.Account, error) {
-	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.id = ?`, id))
+	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE a.id = +?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, errNoAccount
 	}
@@ -59,7 +62,7 @@ func accountsByEmail(ctx context.Context, q querier, key string) ([]model.Accoun
 	if key == "" {
 		return nil, nil
 	}
-	return rows(ctx, q, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE a.email_key = ? ORDER BY a.id`, key)
+	return rows(ctx, q, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE a.email_key = +? ORDER BY a.id`, key)
 }
 
 // existing is a member's account for an act that needs one.
@@ -78,17 +81,19 @@ func (tx *Tx) existing(ctx context.Context, memberID int64) (model.Account, erro
 // shown to somebody, the line that says so is written before the page may
 // leave: no line, no link.
 func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
-	r, settings, err := d.record(ctx, actor, memberID)
+	r, seen, err := d.record(ctx, actor, memberID)
 	if err != nil || r.Status == nil || r.Status.LinkHidden != "" {
 		return r, err
 	}
-	if err := still(ctx, d.read, actor); err != nil {
-		return r, err
+	if actor.Kind == model.ByPerson && !seen.actorStands {
+		return r, errSignInEnded
 	}
-	if err := d.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
-		return r, err
+	if !seen.shown {
+		if err := d.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
+			return r, err
+		}
 	}
-	r.Status.Link, err = resetLink(d.keys, settings, r.Status.Reset)
+	r.Status.Link, err = resetLink(d.keys, seen.settings, r.Status.Reset)
 	return r, err
 }
 
@@ -99,46 +104,90 @@ func (d *DB) RecordWithoutLink(ctx context.Context, actor model.Actor, memberID 
 	return r, err
 }
 
-func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, settings model.Settings, err error) {
+// recordQuery is the record, its account, the newest link and that link's
+// newest letter. Asked for one by one they took five queries, and with them
+// half the time of the Settings tab. For what few accounts have (sharers,
+// sessions, anybody's wrong tries that still slow somebody) it only says
+// whether there is any.
+const recordQuery = `
+	SELECT ` + memberColumns + `, ` + bareAccountColumns + `, ` + resetColumns + `, ` + letterColumns + `,
+		EXISTS (SELECT 1 FROM failure WHERE last_at > +?5),
+		EXISTS (SELECT 1 FROM account o WHERE o.email_key = a.email_key AND o.id <> a.id),
+		EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.id),
+		EXISTS (SELECT 1 FROM reset_shown v WHERE v.reset_id = r.id AND v.account_id = +?2),
+		EXISTS (SELECT 1 FROM account o WHERE o.id = +?2 AND o.role = +?3 AND o.session_stamp = +?4 AND o.disabled_at IS NULL)
+	FROM member m
+	LEFT JOIN account a ON a.member_id = m.id
+	LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
+	LEFT JOIN letter l ON l.id = (
+		SELECT s.letter_id FROM letter_subject s JOIN letter k ON k.id = s.letter_id
+		WHERE s.reset_id = r.id AND k.kind <> 'password_changed' ORDER BY s.letter_id DESC LIMIT 1)
+	WHERE m.id = +?1`
+
+// seen is what reading a record tells besides.
+type seen struct {
+	settings    model.Settings
+	shown       bool // the line that this person had the link on screen is written
+	actorStands bool // see still
+}
+
+func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, s seen, err error) {
 	if err := actor.MayRead(); err != nil {
-		return r, settings, err
+		return r, s, err
 	}
 	now := d.Now()
-	if settings, err = d.Settings(ctx); err != nil {
-		return r, settings, err
+	if s.settings, err = d.Settings(ctx); err != nil {
+		return r, s, err
 	}
-	if r.Member, r.Account, err = memberAndAccount(ctx, d.read, memberID); err != nil {
-		return r, settings, err
+	var a model.Account
+	var link model.Reset
+	var letter model.Letter
+	var failures, shared, signedIn bool
+	targets := slices.Concat(memberTargets(&r.Member), ifFound(bareAccountTargets(&a)), ifFound(resetTargets(&link)),
+		ifFound(letterTargets(&letter)), []any{&failures, &shared, &signedIn, &s.shown, &s.actorStands})
+	err = d.point.QueryRowContext(ctx, recordQuery, memberID, actor.AccountID, actor.Role, actor.Stamp,
+		now.Add(-model.LongestDelay).Unix()).Scan(targets...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, s, errNoMember
 	}
-	if r.Account == nil {
+	if err != nil {
+		return r, s, err
+	}
+	if a.ID == 0 {
 		r.Why = r.Explain(actor.MayEdit() == nil, now)
-		return r, settings, nil
+		return r, s, nil
 	}
-	if r.Latest, err = latestReset(ctx, d.read, r.Account.ID); err != nil {
-		return r, settings, err
+	a.Name, a.MemberNo = r.Member.Name(), r.Member.MemberNo
+	r.Account = &a
+	if letter.ID != 0 {
+		r.LastLetter = &letter
 	}
-	if r.Latest != nil {
-		if r.LastLetter, err = letterAbout(ctx, d.read, r.Latest.ID); err != nil {
-			return r, settings, err
+	if link.ID != 0 {
+		r.Latest = &link
+		if link.Shown(a, now) {
+			st := status(actor, a, link)
+			st.Letter, st.HeldBack = r.LastLetter, s.settings.HeldBack()
+			r.Status = &st
 		}
-		if r.Latest.Shown(*r.Account, now) {
-			s := status(actor, *r.Account, *r.Latest)
-			s.Letter, s.HeldBack = r.LastLetter, settings.HeldBack()
-			r.Status = &s
+	}
+	if shared {
+		if r.SharedWith, err = sharers(ctx, d.point, a); err != nil {
+			return r, s, err
 		}
 	}
-	if r.SharedWith, err = sharers(ctx, d.read, *r.Account); err != nil {
-		return r, settings, err
+	if signedIn {
+		if r.Sessions, err = sessionsOf(ctx, d.point, a, now); err != nil {
+			return r, s, err
+		}
 	}
-	if r.Sessions, err = sessionsOf(ctx, d.read, *r.Account, now); err != nil {
-		return r, settings, err
+	if failures {
+		if r.SlowedFor, err = d.slowedFor(ctx, a, now); err != nil {
+			return r, s, err
+		}
 	}
-	if r.SlowedFor, err = d.slowedFor(ctx, *r.Account, now); err != nil {
-		return r, settings, err
-	}
-	_, r.SenderDomain, _ = strings.Cut(settings.Sender(), "@")
-	r.Why = r.Explain(actor.MaySend(*r.Account) == nil, now)
-	return r, settings, nil
+	_, r.SenderDomain, _ = strings.Cut(s.settings.Sender(), "@")
+	r.Why = r.Explain(actor.MaySend(a) == nil, now)
+	return r, s, nil
 }
 
 // sharers are the other people on an account's address.
@@ -153,7 +202,7 @@ func sharers(ctx context.Context, q querier, a model.Account) ([]model.Person, e
 // Login is what the holder of an account types to sign in, for password
 // managers.
 func (d *DB) Login(ctx context.Context, a model.Account) (string, error) {
-	others, err := sharers(ctx, d.read, a)
+	others, err := sharers(ctx, d.point, a)
 	return a.Login(len(others) > 0), err
 }
 
@@ -215,6 +264,9 @@ func (tx *Tx) makeAccount(ctx context.Context, actor model.Actor, m model.Member
 	if err != nil {
 		return model.Account{}, err
 	}
+	if err := tx.index(ctx, m.ID); err != nil {
+		return model.Account{}, err
+	}
 	if err := tx.audit(ctx, actor, model.ActAccountMade, about{member: m.ID, account: id}); err != nil {
 		return model.Account{}, err
 	}
@@ -273,7 +325,7 @@ func (tx *Tx) saltFor(ctx context.Context, email string) (salt []byte, err error
 	if key == "" {
 		return model.NewSalt(), nil
 	}
-	err = tx.QueryRowContext(ctx, `SELECT salt FROM account WHERE email_key = ? ORDER BY id LIMIT 1`, key).Scan(&salt)
+	err = tx.QueryRowContext(ctx, `SELECT salt FROM account WHERE email_key = +? ORDER BY id LIMIT 1`, key).Scan(&salt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.NewSalt(), nil
 	}
@@ -304,7 +356,7 @@ func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64,
 		}
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE account SET email = ?, email_key = ?, salt = ?, password_hash = NULL, password_version = password_version + 1
-			WHERE id = ?`, email, orNull(model.EmailKey(email)), salt, a.ID); err != nil {
+			WHERE id = +?`, email, orNull(model.EmailKey(email)), salt, a.ID); err != nil {
 			return err
 		}
 		if err := tx.endSessions(ctx, a.ID); err != nil {
@@ -390,7 +442,7 @@ func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, rol
 		if err := tx.cancelLink(ctx, actor, a, "the role was changed"); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ? WHERE id = ?`, now, pending, a.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ? WHERE id = +?`, now, pending, a.ID); err != nil {
 			return err
 		}
 		if err := tx.endSessions(ctx, a.ID); err != nil {
@@ -438,7 +490,7 @@ func (tx *Tx) needMail() error {
 
 func (tx *Tx) anotherOwner(ctx context.Context, but int64) error {
 	var n int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE role = 'owner' AND disabled_at IS NULL AND password_hash IS NOT NULL AND id <> ?`, but).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE role = 'owner' AND disabled_at IS NULL AND password_hash IS NOT NULL AND id <> +?`, but).Scan(&n); err != nil {
 		return err
 	}
 	if n == 0 {
@@ -459,7 +511,7 @@ func (d *DB) Disable(ctx context.Context, actor model.Actor, memberID int64) err
 		if err := tx.cancelSeen(ctx, actor, a); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE account SET disabled_at = ? WHERE id = ?`, tx.Now.Unix(), a.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET disabled_at = ? WHERE id = +?`, tx.Now.Unix(), a.ID); err != nil {
 			return err
 		}
 		if err := tx.endSessions(ctx, a.ID); err != nil {
@@ -477,7 +529,7 @@ func (d *DB) Enable(ctx context.Context, actor model.Actor, memberID int64) erro
 			return nil
 		}
 		if _, err := tx.ExecContext(ctx, `
-			UPDATE account SET disabled_at = NULL, password_hash = NULL, password_version = password_version + 1 WHERE id = ?`, a.ID); err != nil {
+			UPDATE account SET disabled_at = NULL, password_hash = NULL, password_version = password_version + 1 WHERE id = +?`, a.ID); err != nil {
 			return err
 		}
 		if err := tx.audit(ctx, actor, model.ActAccountEnabled, about{member: memberID, account: a.ID}); err != nil {
@@ -503,7 +555,10 @@ func (d *DB) DeleteAccount(ctx context.Context, actor model.Actor, memberID int6
 		if err := tx.leaveEmail(ctx, a); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM account WHERE id = ?`, a.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM account WHERE id = +?`, a.ID); err != nil {
+			return err
+		}
+		if err := tx.index(ctx, memberID); err != nil {
 			return err
 		}
 		return tx.audit(ctx, actor, model.ActAccountDeleted, about{member: memberID, account: a.ID})
@@ -536,10 +591,10 @@ func (d *DB) govern(ctx context.Context, actor model.Actor, memberID int64, f fu
 
 // endSessions makes every session of an account count no more.
 func (tx *Tx) endSessions(ctx context.Context, accountID int64) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE account SET session_stamp = session_stamp + 1 WHERE id = ?`, accountID); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE account SET session_stamp = session_stamp + 1 WHERE id = +?`, accountID); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE account_id = ?`, accountID)
+	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE account_id = +?`, accountID)
 	return err
 }
 
@@ -641,7 +696,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		// nobody shares the address of an owner.
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ?,
-				password_hash = NULL, password_version = password_version + 1 WHERE id = ?`, salt, a.ID); err != nil {
+				password_hash = NULL, password_version = password_version + 1 WHERE id = +?`, salt, a.ID); err != nil {
 			return err
 		}
 		if err := tx.endSessions(ctx, a.ID); err != nil {
@@ -732,7 +787,7 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ? WHERE id = ?`, salt, a.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ? WHERE id = +?`, salt, a.ID); err != nil {
 			return err
 		}
 		if err := tx.storePassword(ctx, a, hash); err != nil {
@@ -768,31 +823,25 @@ func (tx *Tx) setUpOwner(ctx context.Context, actor model.Actor, m model.Member)
 // slowedFor is how long the next sign-in has to wait, from wherever the wrong
 // tries came from.
 func (d *DB) slowedFor(ctx context.Context, a model.Account, now time.Time) (time.Duration, error) {
-	var longest time.Duration
-	for _, login := range []string{model.EmailKey(a.Email), model.MemberNoKey(a.MemberNo)} {
-		if login == "" {
-			continue
-		}
-		crowd := d.crowdBucket(login)
-		waits, err := rows(ctx, d.read, func(rs *sql.Rows) (time.Duration, error) {
-			var bucket []byte
-			var f model.Failures
-			if err := rs.Scan(&bucket, &f.Count, unix{&f.LastAt}); err != nil {
-				return 0, err
-			}
-			if bytes.Equal(bucket, crowd) {
-				return f.CrowdWait(now), nil
-			}
-			return f.Wait(now), nil
-		}, `SELECT bucket, count, last_at FROM failure WHERE login = ?`, crowd)
-		if err != nil {
-			return 0, err
-		}
-		for _, w := range waits {
-			longest = max(longest, w)
+	var crowds [2][]byte
+	for i, login := range []string{model.EmailKey(a.Email), model.MemberNoKey(a.MemberNo)} {
+		if login != "" {
+			crowds[i] = d.crowdBucket(login)
 		}
 	}
-	return longest, nil
+	waits, err := rows(ctx, d.point, func(rs *sql.Rows) (time.Duration, error) {
+		var crowd bool
+		var f model.Failures
+		err := rs.Scan(&crowd, &f.Count, unix{&f.LastAt})
+		if crowd {
+			return f.CrowdWait(now), err
+		}
+		return f.Wait(now), err
+	}, `SELECT bucket = login, count, last_at FROM failure WHERE login IN (+?, +?)`, crowds[0], crowds[1])
+	if err != nil || len(waits) == 0 {
+		return 0, err
+	}
+	return slices.Max(waits), nil
 }
 
 // onRoll is the record of whoever is known under a contact address and has no

@@ -54,7 +54,7 @@ func (d *DB) Activity(ctx context.Context, actor model.Actor, memberID, before i
 		       coalesce(a.reset_id, 0), coalesce(a.letter_id, 0),
 		       coalesce(n.actor_name, ''), coalesce(n.network, ''), coalesce(n.note, '')
 		FROM audit a LEFT JOIN audit_detail n ON n.audit_id = a.id
-		WHERE a.member_id = ? AND a.id < ? ORDER BY a.id DESC LIMIT ?`, memberID, before, activityLines+1)
+		WHERE a.member_id = +? AND a.id < +? ORDER BY a.id DESC LIMIT +?`, memberID, before, activityLines+1)
 	if err != nil {
 		return page, err
 	}

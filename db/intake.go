@@ -29,7 +29,7 @@ func (d *DB) AskReset(ctx context.Context, typed, network string) error {
 	from := d.keys.Blind("intake", network)
 	return d.act(ctx, func(tx *Tx) error {
 		var lately int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM intake WHERE network = ? AND made_at > ?`,
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM intake WHERE network = +? AND made_at > +?`,
 			from, tx.Now.Add(-time.Minute).Unix()).Scan(&lately); err != nil || lately >= askedPerMinute {
 			return err
 		}
@@ -69,7 +69,7 @@ const (
 func (tx *Tx) workIntake(ctx context.Context, id int64) error {
 	var typed string
 	var network []byte
-	err := tx.QueryRowContext(ctx, `SELECT typed, network FROM intake WHERE id = ? AND done_at IS NULL`, id).Scan(&typed, &network)
+	err := tx.QueryRowContext(ctx, `SELECT typed, network FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (tx *Tx) workIntake(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = ?`, tx.Now.Unix(), outcome, joined, id)
+	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = +?`, tx.Now.Unix(), outcome, joined, id)
 	return err
 }
 
@@ -130,7 +130,7 @@ func (tx *Tx) answerIntake(ctx context.Context, typed string, network []byte) (o
 
 // answerMemberNo: a number names one person, even where the address is shared.
 func (tx *Tx) answerMemberNo(ctx context.Context, actor model.Actor, key string) (outcome string, err error) {
-	a, err := scanAccount(tx.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE n.member_no_key = ?`, key))
+	a, err := scanAccount(tx.QueryRowContext(ctx, `SELECT `+accountColumns+accountTables+`WHERE n.member_no_key = +?`, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return intakeRefused, nil
 	}
@@ -164,7 +164,7 @@ func (tx *Tx) joinFromRoll(ctx context.Context, emailKey string, present []model
 		return nil, err
 	}
 	var today int
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(joined), 0) FROM intake WHERE outcome = ? AND made_at > ?`,
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(joined), 0) FROM intake WHERE outcome = +? AND made_at > +?`,
 		intakeJoined, tx.Now.Add(-24*time.Hour).Unix()).Scan(&today); err != nil {
 		return nil, err
 	}
@@ -200,10 +200,10 @@ func (tx *Tx) answerUnknown(ctx context.Context, actor model.Actor, email, email
 		query string
 		args  []any
 	}{
-		{1, `SELECT count(*) FROM letter WHERE to_key = ? AND kind = ? AND created_at > ?`, []any{emailKey, model.LetterNoAccount, day}},
-		{unknownPerNetworkHour, `SELECT count(*) FROM intake WHERE network = ? AND outcome = ? AND made_at > ?`, []any{network, intakeUnknown, hour}},
-		{unknownPerHour, `SELECT count(*) FROM letter WHERE kind = ? AND created_at > ?`, []any{model.LetterNoAccount, hour}},
-		{unknownPerDay, `SELECT count(*) FROM letter WHERE kind = ? AND created_at > ?`, []any{model.LetterNoAccount, day}},
+		{1, `SELECT count(*) FROM letter WHERE to_key = +? AND kind = +? AND created_at > +?`, []any{emailKey, model.LetterNoAccount, day}},
+		{unknownPerNetworkHour, `SELECT count(*) FROM intake WHERE network = +? AND outcome = +? AND made_at > +?`, []any{network, intakeUnknown, hour}},
+		{unknownPerHour, `SELECT count(*) FROM letter WHERE kind = +? AND created_at > +?`, []any{model.LetterNoAccount, hour}},
+		{unknownPerDay, `SELECT count(*) FROM letter WHERE kind = +? AND created_at > +?`, []any{model.LetterNoAccount, day}},
 	} {
 		var n int
 		if err := tx.QueryRowContext(ctx, limit.query, limit.args...).Scan(&n); err != nil {

@@ -69,7 +69,7 @@ func (tx *Tx) post(ctx context.Context, actor model.Actor, kind model.LetterKind
 func (tx *Tx) postLink(ctx context.Context, actor model.Actor, kind model.LetterKind, a model.Account, r model.Reset) error {
 	res, err := tx.ExecContext(ctx, `
 		UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying') AND kind <> 'password_changed'
-			AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = ?)`, tx.Now.Unix(), r.ID)
+			AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = +?)`, tx.Now.Unix(), r.ID)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (tx *Tx) hurrySeveral(ctx context.Context, all []subject) (bool, error) {
 	res, err := tx.ExecContext(ctx, `
 		UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying') AND id IN (
 			SELECT s.letter_id FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-			WHERE l.kind = 'reset_several' AND s.reset_id IN (`+marks+`) GROUP BY s.letter_id HAVING count(*) = ?)`,
+			WHERE l.kind = 'reset_several' AND s.reset_id IN (`+marks+`) GROUP BY s.letter_id HAVING count(*) = +?)`,
 		append(append([]any{tx.Now.Unix()}, args...), len(all))...)
 	if err != nil {
 		return false, err
@@ -107,7 +107,7 @@ const formerFor = 30 * 24 * time.Hour
 // that the password was changed. reset is the link it came from, 0 if none.
 func (tx *Tx) postPasswordChanged(ctx context.Context, actor model.Actor, a model.Account, reset int64) error {
 	to, err := rows(ctx, tx, func(rs *sql.Rows) (email string, err error) { return email, rs.Scan(&email) },
-		`SELECT DISTINCT email FROM former_email WHERE member_id = ? AND left_at > ?`, a.MemberID, tx.Now.Add(-formerFor).Unix())
+		`SELECT DISTINCT email FROM former_email WHERE member_id = +? AND left_at > +?`, a.MemberID, tx.Now.Add(-formerFor).Unix())
 	if err != nil {
 		return err
 	}
@@ -135,25 +135,15 @@ func newMessageID(s model.Settings) string {
 const letterColumns = `l.id, l.kind, l.to_email, l.message_id, l.state, l.asked_kind, l.created_at, l.due_at, l.settled_at,
 	l.attempts, l.code, l.reply`
 
-func scanLetter(row interface{ Scan(...any) error }, more ...any) (model.Letter, error) {
-	var l model.Letter
-	err := row.Scan(append([]any{&l.ID, &l.Kind, &l.To, &l.MessageID, &l.State, &l.AskedKind, unix{&l.CreatedAt}, unix{&l.DueAt},
-		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply}, more...)...)
-	return l, err
+func letterTargets(l *model.Letter) []any {
+	return []any{&l.ID, &l.Kind, &l.To, &l.MessageID, &l.State, &l.AskedKind, unix{&l.CreatedAt}, unix{&l.DueAt},
+		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply}
 }
 
-// letterAbout is the newest letter that carries a link, nil if none.
-func letterAbout(ctx context.Context, q querier, resetID int64) (*model.Letter, error) {
-	l, err := scanLetter(q.QueryRowContext(ctx, `
-		SELECT `+letterColumns+` FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-		WHERE s.reset_id = ? AND l.kind <> 'password_changed' ORDER BY s.letter_id DESC LIMIT 1`, resetID))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &l, nil
+func scanLetter(row interface{ Scan(...any) error }) (model.Letter, error) {
+	var l model.Letter
+	err := row.Scan(letterTargets(&l)...)
+	return l, err
 }
 
 // RecoverLetters is called when the postman starts: a letter that was under
@@ -186,7 +176,7 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 		}
 		for {
 			l, err := scanLetter(tx.QueryRowContext(ctx, `
-				SELECT `+letterColumns+` FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= ?
+				SELECT `+letterColumns+` FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= +?
 				ORDER BY l.priority, l.due_at, l.id LIMIT 1`, tx.Now.Unix()))
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil
@@ -214,7 +204,7 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 				continue
 			}
 			said.State, said.Attempts = model.LetterSending, l.Attempts+1
-			if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, attempts = attempts + 1 WHERE id = ?`, model.LetterSending, l.ID); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, attempts = attempts + 1 WHERE id = +?`, model.LetterSending, l.ID); err != nil {
 				return err
 			}
 			_, err = tx.ExecContext(ctx, `INSERT INTO letter_attempt (letter_id, started_at) VALUES (?, ?)`, l.ID, tx.Now.Unix())
@@ -236,7 +226,7 @@ type letterSubject struct {
 
 func letterSubjects(ctx context.Context, q querier, id int64) ([]letterSubject, error) {
 	pairs, err := rows(ctx, q, func(rs *sql.Rows) (s subject, err error) { return s, rs.Scan(&s.account, &s.reset) },
-		`SELECT account_id, coalesce(reset_id, 0) FROM letter_subject WHERE letter_id = ? ORDER BY account_id`, id)
+		`SELECT account_id, coalesce(reset_id, 0) FROM letter_subject WHERE letter_id = +? ORDER BY account_id`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +239,7 @@ func letterSubjects(ctx context.Context, q querier, id int64) ([]letterSubject, 
 		if err != nil {
 			return nil, err
 		}
-		r, err := oneReset(ctx, q, `r.id = ?`, p.reset)
+		r, err := oneReset(ctx, q, `r.id = +?`, p.reset)
 		if err != nil {
 			return nil, err
 		}
@@ -266,7 +256,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 		From: s.Sender(), ReplyTo: s.ReplyTo,
 	}
 	var said string
-	if err := q.QueryRowContext(ctx, `SELECT facts, template_version FROM letter WHERE id = ?`, l.ID).Scan(&said, &c.Version); err != nil {
+	if err := q.QueryRowContext(ctx, `SELECT facts, template_version FROM letter WHERE id = +?`, l.ID).Scan(&said, &c.Version); err != nil {
 		return c, err
 	}
 	var facts letterFacts
@@ -313,13 +303,13 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 // seenBy is who at the office had a link on screen, by the names they had then.
 func seenBy(ctx context.Context, q querier, resetID int64) ([]string, error) {
 	return rows(ctx, q, func(rs *sql.Rows) (name string, err error) { return name, rs.Scan(&name) },
-		`SELECT name FROM reset_shown WHERE reset_id = ? ORDER BY shown_at, account_id`, resetID)
+		`SELECT name FROM reset_shown WHERE reset_id = +? ORDER BY shown_at, account_id`, resetID)
 }
 
 // SettleLetter notes how an attempt ended and what follows.
 func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) error {
 	return d.act(ctx, func(tx *Tx) error {
-		l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = ?`, id))
+		l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = +?`, id))
 		if err != nil {
 			return err
 		}
@@ -349,7 +339,7 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 		}
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?
-			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = ?)`, tx.Now.Unix(), how.Code, how.Reply, id); err != nil {
+			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, tx.Now.Unix(), how.Code, how.Reply, id); err != nil {
 			return err
 		}
 		if !state.Settled() {
@@ -374,7 +364,7 @@ func (tx *Tx) settle(ctx context.Context, id int64, state model.LetterState, due
 	if state.Settled() {
 		settled, due = tx.Now, tx.Now
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, due_at = ?, settled_at = ?, code = ?, reply = ? WHERE id = ?`,
+	_, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, due_at = ?, settled_at = ?, code = ?, reply = ? WHERE id = +?`,
 		state, due.Unix(), moment(settled), how.Code, how.Reply, id)
 	return err
 }
@@ -387,7 +377,7 @@ func (d *DB) CapturedLetters(ctx context.Context, most int) ([]model.LetterConte
 		return nil, err
 	}
 	letters, err := rows(ctx, d.read, func(rs *sql.Rows) (model.Letter, error) { return scanLetter(rs) }, `
-		SELECT `+letterColumns+` FROM letter l WHERE l.state = 'captured' ORDER BY l.created_at DESC, l.id DESC LIMIT ?`, most)
+		SELECT `+letterColumns+` FROM letter l WHERE l.state = 'captured' ORDER BY l.created_at DESC, l.id DESC LIMIT +?`, most)
 	if err != nil {
 		return nil, err
 	}

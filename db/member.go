@@ -3,10 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"latchkey/db/model"
@@ -27,7 +25,7 @@ var errNoMember = model.NotFound("There is no such member. They may have been re
 
 func member(ctx context.Context, q querier, id int64) (model.Member, error) {
 	var m model.Member
-	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.id = ?`, id).Scan(memberTargets(&m)...)
+	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.id = +?`, id).Scan(memberTargets(&m)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, errNoMember
 	}
@@ -41,7 +39,7 @@ func membersWithoutAccount(ctx context.Context, q querier, emailKey string) ([]m
 		var m model.Member
 		return m, rs.Scan(memberTargets(&m)...)
 	}, `SELECT `+memberColumns+` FROM member m
-		WHERE m.email_key = ? AND NOT EXISTS (SELECT 1 FROM account a WHERE a.member_id = m.id) ORDER BY m.id`, emailKey)
+		WHERE m.email_key = +? AND NOT EXISTS (SELECT 1 FROM account a WHERE a.member_id = m.id) ORDER BY m.id`, emailKey)
 }
 
 // Member is a record and its account, nil without one.
@@ -49,16 +47,23 @@ func (d *DB) Member(ctx context.Context, actor model.Actor, id int64) (model.Mem
 	if err := actor.MayRead(); err != nil {
 		return model.Member{}, nil, err
 	}
-	return memberAndAccount(ctx, d.read, id)
+	return memberAndAccount(ctx, d.point, id)
 }
 
 func memberAndAccount(ctx context.Context, q querier, id int64) (model.Member, *model.Account, error) {
-	m, err := member(ctx, q, id)
-	if err != nil {
+	var m model.Member
+	var a model.Account
+	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+`, `+bareAccountColumns+`
+		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE m.id = +?`, id).
+		Scan(append(memberTargets(&m), ifFound(bareAccountTargets(&a))...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return m, nil, errNoMember
+	}
+	if err != nil || a.ID == 0 {
 		return m, nil, err
 	}
-	a, err := accountOf(ctx, q, id)
-	return m, a, err
+	a.Name, a.MemberNo = m.Name(), m.MemberNo
+	return m, &a, nil
 }
 
 // AddMember puts somebody on the roll and gives the record's id.
@@ -70,8 +75,10 @@ func (d *DB) AddMember(ctx context.Context, actor model.Actor, m model.Member) (
 		return 0, err
 	}
 	err = d.actBy(ctx, actor, func(tx *Tx) error {
-		id, err = tx.addMember(ctx, actor, m)
-		return err
+		if id, err = tx.addMember(ctx, actor, m); err != nil {
+			return err
+		}
+		return tx.index(ctx, id)
 	})
 	return id, err
 }
@@ -92,7 +99,7 @@ func (d *DB) AddMembers(ctx context.Context, actor model.Actor, all []model.Memb
 			}
 			ids = append(ids, id)
 		}
-		return nil
+		return tx.indexThese(ctx, ids)
 	})
 	return ids, err
 }
@@ -104,8 +111,8 @@ func (tx *Tx) addMember(ctx context.Context, actor model.Actor, m model.Member) 
 	res, err := tx.ExecContext(ctx, `
 		INSERT INTO member (member_no, member_no_key, first_name, last_name, company, email, email_key, phone, phone_digits,
 			address1, address2, city, region, postcode, country, birth_date, membership_type,
-			status, joined_on, renews_on, notes, sort_key, search, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			status, joined_on, renews_on, notes, created_at, updated_at, sort_key, search)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')`,
 		append(memberValues(m), tx.Now.Unix(), tx.Now.Unix())...)
 	if err != nil {
 		return 0, err
@@ -122,7 +129,7 @@ func memberValues(m model.Member) []any {
 	return []any{m.MemberNo, orNull(model.MemberNoKey(m.MemberNo)), m.FirstName, m.LastName, m.Company,
 		m.Email, orNull(model.EmailKey(m.Email)), m.Phone, model.Digits(m.Phone),
 		m.Address1, m.Address2, m.City, m.Region, m.Postcode, m.Country, m.BirthDate, m.MembershipType,
-		m.Status, m.JoinedOn, m.RenewsOn, m.Notes, m.SortKey(), m.SearchText()}
+		m.Status, m.JoinedOn, m.RenewsOn, m.Notes}
 }
 
 // freeMemberNo refuses a number that is another member's, and names them.
@@ -132,7 +139,7 @@ func (tx *Tx) freeMemberNo(ctx context.Context, m model.Member) error {
 		return nil
 	}
 	var other model.Member
-	err := tx.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.member_no_key = ? AND m.id <> ?`, key, m.ID).
+	err := tx.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM member m WHERE m.member_no_key = +? AND m.id <> +?`, key, m.ID).
 		Scan(memberTargets(&other)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -160,7 +167,7 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 		}
 		var changed []string
 		for _, f := range model.MemberFields {
-			if f.Value(was) != f.Value(m) {
+			if f.Value(&was) != f.Value(&m) {
 				changed = append(changed, f.Name)
 			}
 		}
@@ -171,7 +178,7 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 			stale := &model.StaleError{Theirs: was, Fields: changed}
 			err := tx.QueryRowContext(ctx, `
 				SELECT n.actor_name FROM audit a JOIN audit_detail n ON n.audit_id = a.id
-				WHERE a.member_id = ? AND a.act = ? ORDER BY a.id DESC LIMIT 1`, m.ID, model.ActMemberChanged).Scan(&stale.By)
+				WHERE a.member_id = +? AND a.act = +? ORDER BY a.id DESC LIMIT 1`, m.ID, model.ActMemberChanged).Scan(&stale.By)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
@@ -194,8 +201,11 @@ func (d *DB) ChangeMember(ctx context.Context, actor model.Actor, m model.Member
 			UPDATE member SET version = version + 1, member_no = ?, member_no_key = ?, first_name = ?, last_name = ?, company = ?,
 				email = ?, email_key = ?, phone = ?, phone_digits = ?,
 				address1 = ?, address2 = ?, city = ?, region = ?, postcode = ?, country = ?, birth_date = ?, membership_type = ?,
-				status = ?, joined_on = ?, renews_on = ?, notes = ?, sort_key = ?, search = ?, updated_at = ?
-			WHERE id = ?`, append(memberValues(m), tx.Now.Unix(), m.ID)...); err != nil {
+				status = ?, joined_on = ?, renews_on = ?, notes = ?, updated_at = ?
+			WHERE id = +?`, append(memberValues(m), tx.Now.Unix(), m.ID)...); err != nil {
+			return err
+		}
+		if err := tx.index(ctx, m.ID); err != nil {
 			return err
 		}
 		return tx.audit(ctx, actor, model.ActMemberChanged, about{member: m.ID, note: strings.Join(changed, ", ")})
@@ -216,107 +226,4 @@ func (tx *Tx) mayRename(ctx context.Context, actor model.Actor, memberID int64, 
 		}
 	}
 	return nil
-}
-
-const membersPerPage = 25
-
-// Members is one page of the list, in the order of names. The words of the
-// query all have to match, each the beginning of a word of name, company,
-// email, phone or member number.
-func (d *DB) Members(ctx context.Context, actor model.Actor, q model.MemberQuery) (model.MemberPage, error) {
-	var page model.MemberPage
-	if err := actor.MayRead(); err != nil {
-		return page, err
-	}
-	where, args, ok := memberWhere(q)
-	if !ok {
-		return page, nil
-	}
-	from := ` FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE ` + where
-	if q.Text == "" && q.Filter == model.FilterNone {
-		from = ` FROM member m` // nothing narrows the list: count without the join
-	}
-	if err := d.read.QueryRowContext(ctx, `SELECT count(*)`+from, args...).Scan(&page.Total); err != nil {
-		return page, err
-	}
-	backward := q.After == "" && q.Before != ""
-	order := ` ORDER BY m.sort_key, m.id`
-	if key, id, ok := parseCursor(q.After); ok {
-		where, args = where+` AND (m.sort_key, m.id) > (?, ?)`, append(args, key, id)
-	} else if key, id, ok := parseCursor(q.Before); ok && backward {
-		where, args = where+` AND (m.sort_key, m.id) < (?, ?)`, append(args, key, id)
-		order = ` ORDER BY m.sort_key DESC, m.id DESC`
-	} else {
-		backward = false
-	}
-	found, err := rows(ctx, d.read, scanMemberRow, `
-		SELECT `+memberColumns+`, a.id IS NOT NULL, coalesce(a.role, ''), a.disabled_at IS NOT NULL, a.last_sign_in_at
-		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE `+where+order+` LIMIT ?`,
-		append(args, membersPerPage+1)...)
-	if err != nil {
-		return page, err
-	}
-	more := len(found) > membersPerPage
-	page.Rows = found[:min(len(found), membersPerPage)]
-	if backward {
-		slices.Reverse(page.Rows)
-	}
-	if n := len(page.Rows); n > 0 {
-		_, _, jumped := parseCursor(q.After)
-		if backward && more || !backward && jumped {
-			page.Prev = cursor(page.Rows[0].Member)
-		}
-		if !backward && more || backward {
-			page.Next = cursor(page.Rows[n-1].Member)
-		}
-	}
-	return page, nil
-}
-
-// memberWhere is the condition of a query; not ok if nothing can match.
-func memberWhere(q model.MemberQuery) (where string, args []any, ok bool) {
-	where = "1"
-	if strings.TrimSpace(q.Text) != "" {
-		words := model.SearchWords(q.Text)
-		if len(words) == 0 {
-			return "", nil, false
-		}
-		// The words are letters and digits only, folded: nothing in them is
-		// FTS syntax.
-		where += ` AND m.id IN (SELECT docid FROM member_search WHERE member_search MATCH ?)`
-		args = append(args, strings.Join(words, "* ")+"*")
-	}
-	switch q.Filter {
-	case model.FilterNoAccount:
-		where += ` AND a.id IS NULL`
-	case model.FilterNeverSignedIn:
-		where += ` AND a.id IS NOT NULL AND a.last_sign_in_at IS NULL`
-	case model.FilterStaff:
-		where += ` AND a.role <> 'member'`
-	}
-	return where, args, true
-}
-
-func scanMemberRow(rs *sql.Rows) (model.MemberRow, error) {
-	var r model.MemberRow
-	err := rs.Scan(append(memberTargets(&r.Member), &r.HasAccount, &r.AccountRole, &r.Disabled, unix{&r.LastSignInAt})...)
-	return r, err
-}
-
-// A cursor is the place in the order after or before which a page begins.
-func cursor(m model.Member) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(m.ID, 10) + " " + m.SortKey()))
-}
-
-func parseCursor(s string) (key string, id int64, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return "", 0, false
-	}
-	first, key, ok := strings.Cut(string(raw), " ")
-	if !ok {
-		return "", 0, false
-	}
-	id, err = strconv.ParseInt(first, 10, 64)
-	return key, id, err == nil
 }

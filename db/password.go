@@ -130,7 +130,7 @@ func (tx *Tx) storePassword(ctx context.Context, a model.Account, hash model.Pas
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `
-		UPDATE account SET password_hash = ?, password_version = password_version + 1, password_set_at = ? WHERE id = ?`,
+		UPDATE account SET password_hash = ?, password_version = password_version + 1, password_set_at = ? WHERE id = +?`,
 		sealed, tx.Now.Unix(), a.ID); err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, limited(wait)
 	}
 	var salt, sealed []byte
-	if err := d.read.QueryRowContext(ctx, `SELECT salt, password_hash FROM account WHERE id = ?`, a.ID).Scan(&salt, &sealed); err != nil {
+	if err := d.read.QueryRowContext(ctx, `SELECT salt, password_hash FROM account WHERE id = +?`, a.ID).Scan(&salt, &sealed); err != nil {
 		return done, err
 	}
 	stored, err := d.openHash(a.ID, sealed)

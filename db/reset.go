@@ -24,17 +24,16 @@ func (s selector8) Scan(v any) error {
 	return nil
 }
 
-func scanReset(row interface{ Scan(...any) error }) (model.Reset, error) {
-	var r model.Reset
-	err := row.Scan(&r.ID, &r.AccountID, selector8{&r.Selector}, &r.KeyID, unix{&r.MadeAt}, unix{&r.ExpiresAt}, &r.Email, &r.PasswordVersion,
+func resetTargets(r *model.Reset) []any {
+	return []any{&r.ID, &r.AccountID, selector8{&r.Selector}, &r.KeyID, unix{&r.MadeAt}, unix{&r.ExpiresAt}, &r.Email, &r.PasswordVersion,
 		unix{&r.ResendUntil}, &r.MailedOnly, unix{&r.AskedAt}, &r.AskedKind, &r.AskedBy, &r.AskedName, &r.ForNew,
-		unix{&r.OpenedAt}, unix{&r.EndedAt}, &r.EndReason)
-	return r, err
+		unix{&r.OpenedAt}, unix{&r.EndedAt}, &r.EndReason}
 }
 
 // oneReset is the link that a condition finds, nil if none.
 func oneReset(ctx context.Context, q querier, where string, args ...any) (*model.Reset, error) {
-	r, err := scanReset(q.QueryRowContext(ctx, `SELECT `+resetColumns+` FROM reset r WHERE `+where, args...))
+	var r model.Reset
+	err := q.QueryRowContext(ctx, `SELECT `+resetColumns+` FROM reset r WHERE `+where, args...).Scan(resetTargets(&r)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -45,11 +44,11 @@ func oneReset(ctx context.Context, q querier, where string, args ...any) (*model
 }
 
 func latestReset(ctx context.Context, q querier, accountID int64) (*model.Reset, error) {
-	return oneReset(ctx, q, `r.account_id = ? ORDER BY r.id DESC LIMIT 1`, accountID)
+	return oneReset(ctx, q, `r.account_id = +? ORDER BY r.id DESC LIMIT 1`, accountID)
 }
 
 func unendedReset(ctx context.Context, q querier, accountID int64) (*model.Reset, error) {
-	return oneReset(ctx, q, `r.account_id = ? AND r.ended_at IS NULL`, accountID)
+	return oneReset(ctx, q, `r.account_id = +? AND r.ended_at IS NULL`, accountID)
 }
 
 // resetLink is the address that opens a link. It begins with the portal's own
@@ -104,7 +103,7 @@ func (tx *Tx) link(ctx context.Context, actor model.Actor, a model.Account, forN
 		return nil, nil
 	}
 	r.AskedAt, r.AskedKind, r.AskedBy, r.AskedName, r.ForNew = tx.Now, actor.Kind, actor.AccountID, actor.Name, forNew
-	if _, err := tx.ExecContext(ctx, `UPDATE reset SET asked_at = ?, asked_kind = ?, asked_by = ?, asked_name = ?, for_new = ? WHERE id = ?`,
+	if _, err := tx.ExecContext(ctx, `UPDATE reset SET asked_at = ?, asked_kind = ?, asked_by = ?, asked_name = ?, for_new = ? WHERE id = +?`,
 		tx.Now.Unix(), actor.Kind, orNull(actor.AccountID), actor.Name, forNew, r.ID); err != nil {
 		return nil, err
 	}
@@ -145,12 +144,12 @@ func (tx *Tx) endLink(ctx context.Context, accountID int64, why model.EndReason)
 	if !tx.Now.Before(r.ExpiresAt) {
 		at, why = r.ExpiresAt, ""
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE reset SET ended_at = ?, end_reason = ? WHERE id = ?`, at.Unix(), why, r.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE reset SET ended_at = ?, end_reason = ? WHERE id = +?`, at.Unix(), why, r.ID); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
 		UPDATE letter SET state = ?, settled_at = ?
-		WHERE state IN ('waiting', 'retrying') AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = ?)
+		WHERE state IN ('waiting', 'retrying') AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = +?)
 			AND NOT EXISTS (SELECT 1 FROM letter_subject s JOIN reset r ON r.id = s.reset_id
 				WHERE s.letter_id = letter.id AND r.ended_at IS NULL)`,
 		model.LetterWithdrawn, tx.Now.Unix(), r.ID)
@@ -175,7 +174,7 @@ func (tx *Tx) cancelLink(ctx context.Context, actor model.Actor, a model.Account
 func (tx *Tx) cancelSeen(ctx context.Context, actor model.Actor, leaving model.Account) error {
 	others, err := rows(ctx, tx, scanAccountRow, `SELECT `+accountColumns+`
 		FROM reset_shown s JOIN reset r ON r.id = s.reset_id JOIN account a ON a.id = r.account_id JOIN member n ON n.id = a.member_id
-		WHERE s.account_id = ? AND r.ended_at IS NULL`, leaving.ID)
+		WHERE s.account_id = +? AND r.ended_at IS NULL`, leaving.ID)
 	if err != nil {
 		return err
 	}
@@ -232,7 +231,7 @@ func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus
 // link on screen.
 func (d *DB) noteShown(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) error {
 	var seen bool
-	if err := d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reset_shown WHERE reset_id = ? AND account_id = ?)`,
+	if err := d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reset_shown WHERE reset_id = +? AND account_id = +?)`,
 		r.ID, actor.AccountID).Scan(&seen); err != nil || seen {
 		return err
 	}
@@ -259,7 +258,7 @@ func (d *DB) CopiedReset(ctx context.Context, actor model.Actor, memberID, reset
 		if err := actor.MaySeeLink(a); err != nil {
 			return err
 		}
-		r, err := oneReset(ctx, tx, `r.id = ? AND r.account_id = ?`, resetID, a.ID)
+		r, err := oneReset(ctx, tx, `r.id = +? AND r.account_id = +?`, resetID, a.ID)
 		if err != nil {
 			return err
 		}
@@ -280,7 +279,7 @@ func (d *DB) OpenReset(ctx context.Context, token string) (model.OpenedReset, er
 func (d *DB) openReset(ctx context.Context, q querier, token string, now time.Time) (model.OpenedReset, error) {
 	unknown := model.OpenedReset{State: model.ResetUnknown}
 	selector, tag, parsed := model.ParseResetToken(token)
-	r, err := oneReset(ctx, q, `r.selector = ?`, selector[:])
+	r, err := oneReset(ctx, q, `r.selector = +?`, selector[:])
 	if err != nil {
 		return unknown, err
 	}
@@ -319,7 +318,7 @@ func (d *DB) openReset(ctx context.Context, q querier, token string, now time.Ti
 // answer left, and may have been a mail scanner.
 func (d *DB) NoteOpened(ctx context.Context, resetID int64) error {
 	return d.act(ctx, func(tx *Tx) error {
-		r, err := oneReset(ctx, tx, `r.id = ?`, resetID)
+		r, err := oneReset(ctx, tx, `r.id = +?`, resetID)
 		if err != nil || r == nil || !r.OpenedAt.IsZero() {
 			return err
 		}
@@ -327,7 +326,7 @@ func (d *DB) NoteOpened(ctx context.Context, resetID int64) error {
 		if err != nil || !r.Live(a, tx.Now) {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE reset SET opened_at = ? WHERE id = ?`, tx.Now.Unix(), r.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE reset SET opened_at = ? WHERE id = +?`, tx.Now.Unix(), r.ID); err != nil {
 			return err
 		}
 		return tx.audit(ctx, model.MemberActor(""), model.ActResetOpened, about{member: a.MemberID, account: a.ID, reset: r.ID})
@@ -363,7 +362,7 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 		return done, model.Invalid("password_confirm", sentenceTwice)
 	}
 	var salt []byte
-	if err := d.read.QueryRowContext(ctx, `SELECT salt FROM account WHERE id = ?`, o.Account.ID).Scan(&salt); err != nil {
+	if err := d.read.QueryRowContext(ctx, `SELECT salt FROM account WHERE id = +?`, o.Account.ID).Scan(&salt); err != nil {
 		return done, err
 	}
 	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
@@ -392,7 +391,7 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 			return err
 		}
 		if a.PendingRole != "" && o.Reset.MailedOnly {
-			if _, err := tx.ExecContext(ctx, `UPDATE account SET role = pending_role, pending_role = '' WHERE id = ?`, a.ID); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE account SET role = pending_role, pending_role = '' WHERE id = +?`, a.ID); err != nil {
 				return err
 			}
 			if err := tx.audit(ctx, actor, model.ActRoleTaken, about{member: a.MemberID, account: a.ID, note: string(a.PendingRole)}); err != nil {
@@ -417,9 +416,9 @@ const (
 func (tx *Tx) mayAsk(ctx context.Context, a model.Account) (bool, error) {
 	var hour, day int
 	err := tx.QueryRowContext(ctx, `
-		SELECT count(*) FILTER (WHERE l.created_at > ?), count(*)
+		SELECT count(*) FILTER (WHERE l.created_at > +?), count(*)
 		FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-		WHERE s.account_id = ? AND l.asked_kind = 'member' AND l.kind <> 'password_changed' AND l.created_at > ?`,
+		WHERE s.account_id = +? AND l.asked_kind = 'member' AND l.kind <> 'password_changed' AND l.created_at > +?`,
 		tx.Now.Add(-time.Hour).Unix(), a.ID, tx.Now.Add(-24*time.Hour).Unix()).Scan(&hour, &day)
 	return hour < ownPerHour && day < ownPerDay, err
 }

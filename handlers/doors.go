@@ -8,6 +8,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"latchkey/db"
 	"latchkey/db/model"
 )
 
@@ -51,16 +52,14 @@ func (p *portal) admit(rt route, w http.ResponseWriter, r *http.Request) error {
 	return rt.handler(w, r)
 }
 
-// sessionKey is the one thing in a browser's session: the id of its row. The
-// library keeps sessions in the database as they are, so a secret in there
-// would be in every backup.
-const sessionKey = "session"
-
 // newSessions reads and writes the session cookie. There is no IdleTimeout: it
 // would write on every request. The idle clock is ours (model.SessionIdle).
+//
+// The library keeps sessions in the database as they are, so a secret in there
+// would be in every backup: the id of a row is all that there is.
 func newSessions(store scs.Store, secure bool) *scs.SessionManager {
 	s := scs.New()
-	s.Store = store
+	s.Store, s.Codec = store, db.SessionCodec{}
 	s.Lifetime = model.SessionLifetime
 	s.HashTokenInStore = true
 	s.Cookie.Name = cookieName("latchkey", secure)
@@ -80,29 +79,17 @@ func (p *portal) sessions(v *visit) *scs.SessionManager {
 
 // recognise finds out who asks. A cookie without a session behind it is like
 // none at all.
-//
-// The library's own middleware is not used: it writes the session while the
-// answer is on its way, when a failure can no longer become an error page.
-func (p *portal) recognise(r *http.Request, v *visit) (context.Context, error) {
-	sessions, ctx := p.sessions(v), r.Context()
-	var cookie string
-	if c, err := r.Cookie(sessions.Cookie.Name); err == nil {
-		cookie = c.Value
-	}
-	ctx, err := sessions.Load(ctx, cookie)
+func (p *portal) recognise(r *http.Request, v *visit) error {
+	c, err := r.Cookie(p.sessions(v).Cookie.Name)
 	if err != nil {
-		return nil, err
+		return nil //nolint:nilerr // the only error is that there is no such cookie
 	}
-	id := sessions.GetInt64(ctx, sessionKey)
-	if id == 0 {
-		return ctx, nil
-	}
-	session, account, err := p.DB.Session(ctx, id)
-	if model.KindOf(err) == model.KindNotFound {
-		return ctx, nil
-	}
+	session, account, err := p.DB.SignedInBy(r.Context(), c.Value)
 	if err != nil {
-		return nil, err
+		if model.KindOf(err) == model.KindNotFound {
+			return nil
+		}
+		return err
 	}
 	v.session, v.account = session, account
 	v.actor = &model.Actor{
@@ -112,32 +99,52 @@ func (p *portal) recognise(r *http.Request, v *visit) (context.Context, error) {
 	if session.Tick(p.DB.Now()) {
 		v.after = append(v.after, func(ctx context.Context) error { return p.DB.TouchSession(ctx, session.ID) })
 	}
-	return ctx, nil
+	return nil
+}
+
+// browserSession loads the browser's session for a change. Only the few
+// requests that change it do: to know who asks, recognise needs no library.
+//
+// The library's own middleware is not used: it writes the session while the
+// answer is on its way, when a failure can no longer become an error page.
+func (p *portal) browserSession(r *http.Request) (*scs.SessionManager, context.Context, error) {
+	sessions := p.sessions(visitOf(r))
+	var cookie string
+	if c, err := r.Cookie(sessions.Cookie.Name); err == nil {
+		cookie = c.Value
+	}
+	ctx, err := sessions.Load(r.Context(), cookie)
+	return sessions, ctx, err
 }
 
 // begin makes the browser's session that of a new row, under a new cookie
 // value: whoever knew the old one must not be signed in with it (OWASP ASVS
 // 5.0, 7.2.4).
 func (p *portal) begin(w http.ResponseWriter, r *http.Request, in model.SignedIn) error {
-	v, ctx := visitOf(r), r.Context()
-	sessions := p.sessions(v)
+	sessions, ctx, err := p.browserSession(r)
+	if err != nil {
+		return err
+	}
 	if err := sessions.RenewToken(ctx); err != nil {
 		return err
 	}
-	sessions.Put(ctx, sessionKey, in.Session.ID)
+	sessions.Put(ctx, db.SessionKey, in.Session.ID)
 	sessions.RememberMe(ctx, in.Session.Kept)
 	cookie, expires, err := sessions.Commit(ctx)
 	if err != nil {
 		return err
 	}
 	sessions.WriteSessionCookie(ctx, w, cookie, expires)
-	p.knowDevice(w, v, in.Known)
+	p.knowDevice(w, visitOf(r), in.Known)
 	return nil
 }
 
 // forget takes the session from the browser.
 func (p *portal) forget(w http.ResponseWriter, r *http.Request) error {
-	ctx, sessions := r.Context(), p.sessions(visitOf(r))
+	sessions, ctx, err := p.browserSession(r)
+	if err != nil {
+		return err
+	}
 	if err := sessions.Destroy(ctx); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"latchkey/db"
 	"latchkey/db/dbtest"
-	"latchkey/db/model"
 )
 
 // pages is every kind of page there is, as one browser reaches them.
@@ -142,7 +141,7 @@ func TestTransportIsStrictOnlyUnderAName(t *testing.T) {
 		"https://localhost:8080":           false,
 		"http://localhost:8080":            false,
 	} {
-		if got := strictTransport(model.Settings{BaseURL: base}); got != want {
+		if got := strictTransport(base); got != want {
 			t.Errorf("%s: %v", base, got)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -39,6 +41,8 @@ type portal struct {
 	static *static
 	secure *scs.SessionManager // while the base URL is https
 	plain  *scs.SessionManager // while it is http
+
+	trusted atomic.Pointer[origin]
 }
 
 // New gives the portal's pages as one handler. The error is about Static.
@@ -107,34 +111,35 @@ func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *portal) enter(w http.ResponseWriter, r *http.Request, v *visit) error {
-	w.Header().Set("X-Request-Id", v.id)
+	w.Header()["X-Request-Id"] = []string{v.id}
 	if p.routes[v.pattern].door == open {
-		openHeaders(w.Header())
+		maps.Copy(w.Header(), alwaysThere)
 		p.mux.ServeHTTP(w, r)
 		return nil
 	}
-	v.settings = model.DefaultSettings()
-	documentHeaders(w.Header(), v.settings)
-	settings, err := p.DB.Settings(r.Context())
+	var err error
+	if v.settings, err = p.DB.Settings(r.Context()); err != nil {
+		v.settings = model.DefaultSettings()
+	}
+	from := p.origin(v.settings)
+	documentHeaders(w.Header(), from)
 	if err != nil {
 		return err
 	}
-	v.settings = settings
-	documentHeaders(w.Header(), settings)
 	v.network = p.network(r)
 
 	if r.ContentLength > bodyLimit {
 		return errTooLarge
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-	if err := sameOrigin(r, settings); err != nil {
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+	}
+	if err := sameOrigin(r, from); err != nil {
 		return err
 	}
-	ctx, err := p.recognise(r, v)
-	if err != nil {
+	if err := p.recognise(r, v); err != nil {
 		return err
 	}
-	r = r.WithContext(ctx)
 	if v.pattern == "" {
 		return p.noRoute(w, r)
 	}
@@ -147,12 +152,8 @@ func (p *portal) enter(w http.ResponseWriter, r *http.Request, v *visit) error {
 // another Host on. A post that carries neither Sec-Fetch-Site nor Origin is
 // accepted: that is an old browser, or one on plain http in the office's own
 // network, where Sec-Fetch-Site is not sent.
-func sameOrigin(r *http.Request, s model.Settings) error {
-	protection := http.NewCrossOriginProtection()
-	if err := protection.AddTrustedOrigin(s.BaseURL); err != nil {
-		return err
-	}
-	if err := protection.Check(r); err != nil {
+func sameOrigin(r *http.Request, o *origin) error {
+	if err := o.protection.Check(r); err != nil {
 		return &refusal{status: http.StatusForbidden, cause: err,
 			sentence: "This was sent from another website, so nothing was done. Go back, reload the page and try again."}
 	}

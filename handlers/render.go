@@ -2,9 +2,12 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/a-h/templ"
 
@@ -19,7 +22,7 @@ func wantsPart(r *http.Request) bool { return r.Header.Get("Hx-Request-Type") ==
 func (p *portal) page(r *http.Request) views.Page {
 	v := visitOf(r)
 	return views.Page{
-		Settings: v.settings, Now: p.DB.Now(), Actor: v.actor, Path: r.URL.Path, Asset: p.static.url, Notice: v.notice, Demo: p.Demo,
+		Settings: &v.settings, Now: p.DB.Now(), Actor: v.actor, Path: r.URL.Path, Asset: p.static.url, Notice: v.notice, Demo: p.Demo,
 	}
 }
 
@@ -37,14 +40,20 @@ func (p *portal) renderEither(w http.ResponseWriter, r *http.Request, status int
 	if wantsPart(r) {
 		page = part
 	}
-	var b bytes.Buffer
-	if err := page.Render(r.Context(), &b); err != nil {
+	b := sheets.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= sheetKept {
+			b.Reset()
+			sheets.Put(b)
+		}
+	}()
+	// Drawing takes some ten microseconds and needs nothing of the request; its
+	// context would be asked by every component whether it still stands.
+	if err := page.Render(context.Background(), b); err != nil { //nolint:contextcheck // see above
 		return err
 	}
 	v, h := visitOf(r), w.Header()
-	noStore(h)
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Vary", "Hx-Request-Type, Accept-Encoding, Cookie")
+	maps.Copy(h, onPages)
 	body := b.Bytes()
 	if compressible(v, body) && takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
@@ -54,6 +63,18 @@ func (p *portal) renderEither(w http.ResponseWriter, r *http.Request, status int
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever hung up needs no answer
 	return nil
+}
+
+// sheets are what pages are drawn on, used again and again. None is kept that
+// one long list made larger than the others need.
+var sheets = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const sheetKept = 64 << 10
+
+var onPages = http.Header{
+	"Cache-Control": {noStoreValue},
+	"Content-Type":  {"text/html; charset=utf-8"},
+	"Vary":          {"Hx-Request-Type, Accept-Encoding, Cookie"},
 }
 
 // worthIt is the size from which a page takes more than one packet.

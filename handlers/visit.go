@@ -126,7 +126,10 @@ func (p *portal) network(r *http.Request) string {
 	if !ok {
 		return ""
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	var hops []string
+	if said := r.Header.Values("X-Forwarded-For"); len(said) > 0 {
+		hops = strings.Split(strings.Join(said, ","), ",")
+	}
 	for i := len(hops) - 1; i >= 0 && p.trusts(client); i-- {
 		hop, ok := parseHop(hops[i])
 		if !ok {

@@ -70,20 +70,27 @@ func OpenIn(t testing.TB, folder string, fixed db.Fixed) (*db.DB, *Clock) {
 	})
 	clock := &Clock{now: Start}
 	d.SetClock(clock.Now)
+	setUp(t, d)
+	return d, clock
+}
+
+// setUp goes through the first start, unless somebody did.
+func setUp(t testing.TB, d *db.DB) {
+	t.Helper()
 	s, err := d.Settings(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.SetUpAt.IsZero() {
-		s.Association, s.TimeZone = "Riverside Rowing Club", "Europe/Berlin"
-		s.SupportEmail, s.SupportPhone = "office@riverside.example", "030 555 01 23"
-		err := d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: OwnerEmail,
-			Password: model.NewSecret(OwnerPassword), Confirm: model.NewSecret(OwnerPassword), Settings: s})
-		if err != nil {
-			t.Fatal(err)
-		}
+	if !s.SetUpAt.IsZero() {
+		return
 	}
-	return d, clock
+	s.Association, s.TimeZone = "Riverside Rowing Club", "Europe/Berlin"
+	s.SupportEmail, s.SupportPhone = "office@riverside.example", "030 555 01 23"
+	err = d.SetUp(t.Context(), model.SetUp{FirstName: "Ruth", LastName: "Adler", Email: OwnerEmail,
+		Password: model.NewSecret(OwnerPassword), Confirm: model.NewSecret(OwnerPassword), Settings: s})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The owner whom Open makes.

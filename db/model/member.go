@@ -98,7 +98,7 @@ type MemberField struct {
 }
 
 // Value is the field's text in a record.
-func (f MemberField) Value(m Member) string { return *f.of(&m) }
+func (f MemberField) Value(m *Member) string { return *f.of(m) }
 
 // Set puts a text into the field of a record.
 func (f MemberField) Set(m *Member, text string) { *f.of(m) = text }
@@ -132,7 +132,7 @@ func (m *Member) Clean() Fields {
 	f := Fields{}
 	for _, field := range MemberFields {
 		// Composed before it is measured: NFC parts some signs for good.
-		text := strings.TrimSpace(norm.NFC.String(lineBreaks.Replace(field.Value(*m))))
+		text := strings.TrimSpace(norm.NFC.String(lineBreaks.Replace(field.Value(m))))
 		f.Add(field.Name, textProblem(text, field.Max, field.Name == "notes"))
 		field.Set(m, text)
 	}
@@ -204,7 +204,7 @@ var MemberFilters = []MemberFilter{
 // MemberSort is the order of the list.
 type MemberSort string
 
-// The orders. Who never signed in comes last, by name.
+// The orders. Who never signed in comes last, newest first.
 const (
 	SortName       MemberSort = ""
 	SortNewest     MemberSort = "newest" // added last

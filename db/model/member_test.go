@@ -52,7 +52,7 @@ func TestEachFieldReadsAndWritesItsOwnText(t *testing.T) {
 		f.Set(&m, f.Name)
 	}
 	for _, f := range model.MemberFields {
-		if got := f.Value(m); got != f.Name {
+		if got := f.Value(&m); got != f.Name {
 			t.Errorf("%s holds %q", f.Name, got)
 		}
 	}
@@ -96,7 +96,7 @@ func TestCleanTidiesWhatWasTyped(t *testing.T) {
 		m, f := adler(), field(t, tt.field)
 		f.Set(&m, tt.typed)
 		checkFields(t, tt.name, m.Clean())
-		if got := f.Value(m); got != tt.want {
+		if got := f.Value(&m); got != tt.want {
 			t.Errorf("%s: %q became %q, want %q", tt.name, tt.typed, got, tt.want)
 		}
 	}
@@ -117,7 +117,7 @@ func TestEachFieldHasRoomForSoMuchAndNoMore(t *testing.T) {
 			f.Set(&m, strings.Repeat(letter, longest+1))
 			got := m.Clean()
 			checkFields(t, name+" too full of "+letter, got, name)
-			if utf8.RuneCountInString(f.Value(m)) != longest+1 {
+			if utf8.RuneCountInString(f.Value(&m)) != longest+1 {
 				t.Errorf("%s: what was typed was cut", name)
 			}
 		}
@@ -161,8 +161,8 @@ func TestNoFieldTakesControlCharacters(t *testing.T) {
 			if got := m.Clean(); got[f.Name] == "" {
 				t.Errorf("%s takes %q", f.Name, broken)
 			}
-			if f.Value(m) != broken {
-				t.Errorf("%s: %q became %q", f.Name, broken, f.Value(m))
+			if f.Value(&m) != broken {
+				t.Errorf("%s: %q became %q", f.Name, broken, f.Value(&m))
 			}
 		}
 	}
@@ -334,7 +334,7 @@ func FuzzMemberClean(f *testing.F) {
 			t.Errorf("once %+v, twice %+v", once, m)
 		}
 		for _, f := range model.MemberFields {
-			text := f.Value(m)
+			text := f.Value(&m)
 			if said[f.Name] != again[f.Name] {
 				t.Errorf("%s, %+q: once %q, then %q", f.Name, text, said[f.Name], again[f.Name])
 			}

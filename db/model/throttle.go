@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
+// LongestDelay is the longest that anybody has to wait after wrong sign-ins.
+const LongestDelay = 5 * time.Minute
+
 const (
 	freeFailures   = 5
-	longestDelay   = 5 * time.Minute
 	crowdFailures  = 20
 	crowdPause     = 30 * time.Second
 	forgetFailures = 24 * time.Hour
@@ -28,9 +30,9 @@ func (f Failures) Wait(now time.Time) time.Duration {
 	if f.Count < freeFailures || f.stale(now) {
 		return 0
 	}
-	pause := longestDelay
+	pause := LongestDelay
 	if n := f.Count - freeFailures; n < 9 { // 2⁹ s is past five minutes
-		pause = min(time.Second<<n, longestDelay)
+		pause = min(time.Second<<n, LongestDelay)
 	}
 	return max(0, f.LastAt.Add(pause).Sub(now))
 }
