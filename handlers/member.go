@@ -17,19 +17,31 @@ func (p *portal) office(w http.ResponseWriter, _ *http.Request) error {
 	return redirect(w, "/admin/members")
 }
 
+// listMembers answers the list, to htmx its changing part; or, asked as=hits,
+// the short list below the search in the head.
 func (p *portal) listMembers(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
 	asked := r.URL.Query()
 	q := model.MemberQuery{
 		Text: cut(asked.Get("q")), Filter: model.MemberFilter(asked.Get("filter")),
+		Status: model.Status(asked.Get("status")), Sort: model.MemberSort(asked.Get("sort")),
 		After: asked.Get("after"), Before: asked.Get("before"),
-	}
+	}.Known()
 	found, err := p.DB.Members(r.Context(), visitOf(r).by(), q)
 	if err != nil {
 		return err
 	}
 	page := p.page(r)
-	return p.renderEither(w, r, http.StatusOK, views.MembersPage(page, found, q), views.MembersResult(page, found, q))
+	part := views.MembersResult(page, found, q)
+	switch {
+	case asked.Get("as") == "hits":
+		part = views.MemberHits(page, found, q)
+	case wantsPart(r):
+		// The address bar follows what is typed and chosen, so that reloading and
+		// coming back show it again; without the fields that were left empty.
+		w.Header().Set("Hx-Replace-Url", views.MembersURL(q))
+	}
+	return p.renderEither(w, r, http.StatusOK, views.MembersPage(page, found, q), part)
 }
 
 // searchLimit is more than anybody types to find somebody. A longer text only

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,120 @@ func TestThePagesOfTheListLeadOnAndBack(t *testing.T) {
 	if page.text("tbody") != first {
 		t.Error("forth and back is not where it began")
 	}
+}
+
+// What is asked for is in the address: each way through the list keeps it.
+func TestSearchFilterStatusAndOrderGoTogether(t *testing.T) {
+	s := newSite(t)
+	var lapsed []string
+	for i := range 60 {
+		id, err := s.db.AddMember(t.Context(), model.ShellActor(), model.Member{
+			FirstName: fmt.Sprintf("Member%02d", i), LastName: "Lind", Status: []model.Status{model.StatusActive, model.StatusLapsed}[i%2],
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			lapsed = append(lapsed, record(id))
+		}
+	}
+	dbtest.MemberWithAccount(t, s.db, "Last Lind", "last@example.org")
+	slices.Reverse(lapsed) // the newest first
+	b := s.owner(t)
+	const asked = "/admin/members?q=lind&filter=no-account&status=lapsed&sort=newest"
+	page := b.get(asked).is(http.StatusOK).says("25 of 30 members")
+	var found []string
+	names := func(a *reply) (all []string) {
+		for _, name := range a.doc.Find("tbody .who a").EachIter() {
+			all = append(all, name.AttrOr("href", ""))
+		}
+		return all
+	}
+	found = append(found, names(page)...)
+	next := page.one(`a[rel="next"]`).AttrOr("href", "")
+	if !strings.HasPrefix(next, asked+"&after=") {
+		t.Errorf("on leads to %s", next)
+	}
+	second := b.get(next).is(http.StatusOK)
+	found = append(found, names(second)...)
+	if !slices.Equal(found, lapsed) {
+		t.Errorf("found %v, want %v", found, lapsed)
+	}
+	back := second.one(`a[rel="prev"]`).AttrOr("href", "")
+	if !strings.HasPrefix(back, asked+"&before=") || !slices.Equal(names(b.get(back)), lapsed[:25]) {
+		t.Errorf("back leads to %s, elsewhere", back)
+	}
+	for selector, want := range map[string]string{
+		"form.seek [name=q]": "lind", "form.seek [name=filter][checked]": "no-account",
+		"form.seek [name=status] [selected]": "lapsed", "form.seek [name=sort] [selected]": "newest",
+	} {
+		if got := second.value(selector); got != want {
+			t.Errorf("%s is %q on the second page, not %q", selector, got, want)
+		}
+	}
+}
+
+// The address that a part of the list belongs to goes with it, without fields
+// that were left empty and values that do not exist.
+func TestTheAddressFollowsTheList(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for asked, want := range map[string]string{
+		"?q=&filter=&status=&sort=":                           "/admin/members",
+		"?q=o%27b&filter=staff&status=active&sort=newest":     "/admin/members?q=o%27b&filter=staff&status=active&sort=newest",
+		"?q=%C5%82uk&filter=else&status=x&sort=z":             "/admin/members?q=%C5%82uk",
+		"?q=" + url.QueryEscape("a\r\nSet-Cookie: b") + "&as": "/admin/members?q=a%0D%0ASet-Cookie%3A+b",
+	} {
+		a := b.part("GET", "/admin/members"+asked).is(http.StatusOK)
+		if got := a.header.Get("Hx-Replace-Url"); got != want {
+			t.Errorf("%s is at %q, not %q", asked, got, want)
+		}
+		if a.doc.Find("form").Length() != 0 {
+			t.Errorf("%s: the part holds the form", asked)
+		}
+	}
+	if got := b.get("/admin/members?q=a").header.Get("Hx-Replace-Url"); got != "" {
+		t.Errorf("a page replaces its address by %q", got)
+	}
+}
+
+func TestTheHeadAsksForAShortListOfHits(t *testing.T) {
+	s := newSite(t)
+	id := dbtest.Member(t, s.db, "Łukasz Nowak", "lukasz@example.org")
+	for i := range 10 {
+		dbtest.Member(t, s.db, fmt.Sprintf("Nina%02d Holm", i), "")
+	}
+	b := s.owner(t)
+	a := b.part("GET", "/admin/members?as=hits&q=luk").is(http.StatusOK)
+	if got := a.one("[role=option]").AttrOr("href", ""); got != record(id)+"/settings" {
+		t.Errorf("the hit leads to %q", got)
+	}
+	if a.doc.Find("table, form").Length() != 0 || a.header.Get("Hx-Replace-Url") != "" {
+		t.Error("the short list is the list, or changes the address of the page it hangs on")
+	}
+	a = b.part("GET", "/admin/members?as=hits&q=holm").says("All 10 hits")
+	b.get(a.one("#hit-all").AttrOr("href", "")).is(http.StatusOK).says("10 members")
+	if a := b.part("GET", "/admin/members?as=hits&q=+").is(http.StatusOK); a.body != "" {
+		t.Errorf("hits for nothing: %s", a.body)
+	}
+	b.get("/admin/members?as=hits&q=luk").is(http.StatusOK).one("html > head > title")
+}
+
+func TestANearNameIsOfferedAndFindsTheMember(t *testing.T) {
+	s := newSite(t)
+	dbtest.Member(t, s.db, "Anna Meyer", "anna@example.org")
+	b := s.owner(t)
+	a := b.get("/admin/members?q=anna+meyr&filter=no-account&sort=newest").is(http.StatusOK).says("Nobody found for “anna meyr”.")
+	link := a.one("main [data-near]")
+	if got := strings.TrimSpace(link.Text()); got != "Did you mean “anna Meyer”?" {
+		t.Errorf("offers %q", got)
+	}
+	found := b.get(link.AttrOr("href", "")).is(http.StatusOK).says("Anna Meyer")
+	if found.value("form.seek [name=filter][checked]") != "no-account" || found.value("form.seek [name=sort] [selected]") != "newest" {
+		t.Error("filter or order are lost")
+	}
+	b.part("GET", "/admin/members?as=hits&q=meyr").one("[role=option][data-near]")
+	b.get("/admin/members?q=anna").says("Anna Meyer").one(".who mark")
 }
 
 func TestAddingAMemberLeadsToTheRecord(t *testing.T) {

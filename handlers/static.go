@@ -61,9 +61,7 @@ func newStatic(files fs.FS) (*static, error) {
 		if err != nil {
 			return nil, fmt.Errorf("static files: %w", err)
 		}
-		if kind == contentTypes[".css"] {
-			body = lean(body)
-		}
+		body = lean(path.Ext(e.Name()), body)
 		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(body))
 		sum.Write(body)
 		s.files[e.Name()] = file{kind, body, sync.OnceValue(func() []byte {
@@ -78,15 +76,23 @@ func newStatic(files fs.FS) (*static, error) {
 }
 
 var (
-	cssComment = regexp.MustCompile(`(?s)/\*[^!].*?\*/`)
-	cssMargin  = regexp.MustCompile(`\n\s+`)
+	comments = map[string]*regexp.Regexp{
+		".css": regexp.MustCompile(`(?s)/\*[^!].*?\*/`),
+		".js":  regexp.MustCompile(`\n\s*//[^\n]*`),
+	}
+	margin = regexp.MustCompile(`\n\s+`)
 )
 
-// lean takes comments and indentation out of our style sheet: they are for
-// whoever reads the source, and a fifth of what would cross the wire. Licences,
-// which begin with an exclamation mark, stay.
-func lean(css []byte) []byte {
-	return cssMargin.ReplaceAll(cssComment.ReplaceAll(css, nil), []byte("\n"))
+// lean takes comments and indentation out of our style sheet and script: they
+// are for whoever reads the source, and a quarter of what would cross the wire.
+// Licences, which begin with an exclamation mark, stay. No text of the two goes
+// over several lines, and htmx has but one.
+func lean(kind string, body []byte) []byte {
+	comment, ours := comments[kind]
+	if !ours {
+		return body
+	}
+	return margin.ReplaceAll(comment.ReplaceAll(body, nil), []byte("\n"))
 }
 
 // url is where a file is served. A name that does not exist gives an address

@@ -1,8 +1,8 @@
-// What the pages do beyond links and forms. Every page works without it.
-//
-// Listeners sit on the document, so what htmx swaps in later works too. Members
-// may open the pages on phones as old as iOS 12: ES2017 only, no ?. and no ??.
 (function () {
+  // What the pages do beyond links and forms. Every page works without it.
+  //
+  // Listeners sit on the document, so what htmx swaps in later works too. Members
+  // may open the pages on phones as old as iOS 12: ES2017 only, no ?. and no ??.
   'use strict'
 
   var root = document.documentElement
@@ -95,24 +95,45 @@
 
   // --- Find a member -----------------------------------------------------
 
+  // One field on a page finds members: the one in the head shows its hits below
+  // itself, the one of the list changes the list. The cursor stays in it; arrows
+  // move the choice through the hits, which is aria-selected.
+
   // Enter may come before the answer to the last letter: then the first hit is
   // opened when the answer is there, never one of an older answer.
   var opening = false
 
+  function finder () { return document.querySelector('[data-finds]') }
+
+  function place (field) { return document.getElementById(field.getAttribute('data-finds')) }
+
   function open (field) {
-    var hits = document.getElementById(field.getAttribute('data-finds'))
-    var sought = hits && hits.querySelector('[data-sought]')
+    var hits = place(field)
+    var sought = hits.querySelector('[data-sought]')
     if (!sought || sought.getAttribute('data-sought') !== field.value.trim()) return false
-    var first = hits.querySelector('[data-open]')
-    if (first) window.location.href = first.getAttribute('data-open')
+    var hit = hits.querySelector('[aria-selected]') || hits.querySelector('[data-near]')
+    if (hit) (hit.href ? hit : hit.querySelector('.badge')).click()
     return true
   }
 
+  function move (field, by) {
+    var hits = Array.from(place(field).querySelectorAll('tbody tr, [role="option"]'))
+    var was = hits.findIndex(function (hit) { return hit.hasAttribute('aria-selected') })
+    var hit = hits[was + by]
+    if (!hits.length) window.htmx.trigger(field, 'search')
+    if (!hit) return
+    if (was >= 0) hits[was].removeAttribute('aria-selected')
+    hit.setAttribute('aria-selected', 'true')
+    hit.scrollIntoView({ block: 'nearest' })
+    if (hit.id) field.setAttribute('aria-activedescendant', hit.id)
+    else say(hit.querySelector('a').textContent)
+  }
+
   document.addEventListener('keydown', function (event) {
-    var field = document.querySelector('[data-finds]')
+    var field = finder()
     if (!field || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
 
-    if (event.key === '/' && !closest(event, 'input, select, textarea, [contenteditable]')) {
+    if (event.key === '/' && !closest(event, 'input:not([type="radio"]), select, textarea, [contenteditable]')) {
       event.preventDefault()
       field.focus()
       field.select()
@@ -123,23 +144,70 @@
       if (list) {
         list.open = false
         list.querySelector('summary').focus()
-      } else if (closest(event, '.find')) {
-        shut()
+      } else if (closest(event, '.find') && shut()) {
+        // The browser's own Escape empties the field.
+        event.preventDefault()
       }
       return
     }
-    if (event.target !== field || event.key !== 'Enter' || !window.htmx || !field.value.trim()) return
+    if (event.target !== field || !window.htmx) return
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      event.preventDefault()
+      move(field, event.key === 'ArrowDown' ? 1 : -1)
+    }
+    if (event.key !== 'Enter' || !field.value.trim() && !place(field).querySelector('[aria-selected]')) return
     event.preventDefault()
     opening = !open(field)
     if (opening) window.htmx.trigger(field, 'search')
   })
 
-  document.addEventListener('input', function () { opening = false })
+  // An answer to the same letters, but to another filter, is an older one too.
+  document.addEventListener('input', function (event) {
+    var field = finder()
+    var sought = field && event.target !== field && place(field).querySelector('[data-sought]')
+    if (sought) sought.removeAttribute('data-sought')
+    opening = false
+  })
 
-  function shut () {
-    var hits = document.querySelector('.bar .hits')
-    if (hits) hits.textContent = ''
+  // answered says what was found, unless the browser does: it reads the hit
+  // that is chosen below the field.
+  function answered (field) {
+    var hits = place(field)
+    var hit = hits.querySelector('[role="option"]')
+    var sought = hits.querySelector('[data-sought]')
+    if (opening && open(field)) opening = false
+    expand(field, hit)
+    if (sought && !hit) say(sought.textContent)
   }
+
+  function expand (field, hit) {
+    if (!field.hasAttribute('aria-expanded')) return
+    field.setAttribute('aria-expanded', String(!!hit))
+    if (hit) field.setAttribute('aria-activedescendant', hit.id)
+    else field.removeAttribute('aria-activedescendant')
+  }
+
+  // shut closes the hits below the field, and reports whether there were any.
+  function shut () {
+    var hits = document.getElementById('hits')
+    if (!hits || !hits.firstChild) return false
+    hits.textContent = ''
+    expand(finder())
+    return true
+  }
+
+  document.addEventListener('focusin', function (event) {
+    if (!closest(event, '.find')) shut()
+  })
+
+  document.addEventListener('click', function (event) {
+    var near = closest(event, '[data-near]')
+    if (!near || !window.htmx) return
+    event.preventDefault()
+    finder().value = near.getAttribute('data-near')
+    finder().focus()
+    window.htmx.trigger(finder(), 'search')
+  })
 
   document.addEventListener('click', function (event) {
     if (!closest(event, '.find')) shut()
@@ -147,6 +215,10 @@
       if (!menu.contains(event.target)) menu.open = false
     })
   })
+
+  // On a phone the filters are one line: the chosen one is pushed into sight.
+  var filter = document.querySelector('.sieve :checked')
+  if (filter) filter.parentNode.parentNode.scrollLeft = filter.parentNode.offsetLeft - 32
 
   // --- htmx --------------------------------------------------------------
 
@@ -174,8 +246,8 @@
   }
 
   document.addEventListener('htmx:after:swap', function (event) {
-    var field = document.querySelector('[data-finds]')
-    if (opening && field && open(field)) opening = false
+    var field = finder()
+    if (field && event.detail.ctx.target === place(field)) answered(field)
     // The pressed button may be gone with what it belonged to. Polls come by
     // themselves and must not move anybody.
     var status = document.getElementById('reset-status')

@@ -196,7 +196,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = record(p, a.Member, a.Account, nil, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = record(p, &a.Member, a.Account, nil, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -42,12 +42,14 @@ func pageFor(actor *model.Actor, path string) Page {
 	s.Association, s.TimeZone = "Harbour Rowing Club", "Europe/Berlin"
 	s.SupportPhone, s.SupportEmail = "040 123 456", "office@harbour-rowing.example"
 	s.BaseURL, s.Mail = "https://members.harbour-rowing.example", model.MailServer{Host: "mail.example.org", Port: 587}
-	return Page{Settings: s, Now: now, Actor: actor, Path: path}
+	return Page{Settings: &s, Now: now, Actor: actor, Path: path}
 }
 
 // mailless is a page of a portal that can send no letter.
 func mailless(p Page) Page {
-	p.Settings.Mail = model.MailServer{}
+	s := *p.Settings
+	s.Mail = model.MailServer{}
+	p.Settings = &s
 	return p
 }
 

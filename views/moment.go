@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // locations keeps time zones that were read once: time.LoadLocation parses
@@ -47,6 +49,19 @@ func (p Page) Ago(t time.Time) string {
 		return local.Format("Mon 2 Jan") + clock
 	}
 	return local.Format("2 Jan 2006") + clock
+}
+
+func moment(p Page, t time.Time) templ.Component { return clock(p, t, p.Ago(t)) }
+
+func coming(p Page, t time.Time) templ.Component { return clock(p, t, p.Ahead(t)) }
+
+func clock(p Page, t time.Time, short string) templ.Component {
+	return drawn(p, func(ink *pen) { ink.clock(t, short) })
+}
+
+// nearby reports whether short words are said in full already.
+func nearby(short string) bool {
+	return strings.HasPrefix(short, "today ") || strings.HasPrefix(short, "yesterday ") || strings.HasPrefix(short, "tomorrow ")
 }
 
 // day is a past moment as a narrow column has room for it.
@@ -93,9 +108,9 @@ func (p Page) left(t time.Time) string {
 }
 
 // inFull is for screen readers, which stumble over "Sat 28 Nov".
-func (p Page) inFull(t time.Time) string {
-	return t.In(p.location()).Format("Monday 2 January 2006 at 15:04")
-}
+const inFull = "Monday 2 January 2006 at 15:04"
+
+func (p Page) inFull(t time.Time) string { return t.In(p.location()).Format(inFull) }
 
 func count(n int, unit string) string {
 	if n == 1 {

@@ -131,7 +131,7 @@ func SignInPage(p Page, s SignInProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, Input{Name: "password", Autocomplete: "current-password", Required: true, Focus: s.Form.Values["login"] != ""}.attributes(s.Form))
+			templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, spread(Input{Name: "password", Autocomplete: "current-password", Required: true, Focus: s.Form.Values["login"] != ""}.attributes(s.Form)))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -173,7 +173,7 @@ func zoneField(f Form, zones []string, class string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, Input{Name: "time_zone"}.attributes(f))
+		templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, spread(Input{Name: "time_zone"}.attributes(f)))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -87,7 +87,7 @@ func tourDemo(t *testing.T, base, email, password string) {
 	if status, page := get(t, b, base+"/admin/members"); status != http.StatusOK || !strings.Contains(page, "240") {
 		t.Errorf("/admin/members answers %d:\n%.500s", status, page)
 	}
-	if status, page := get(t, b, base+"/admin/members?q=luk"); status != http.StatusOK || !strings.Contains(page, "Łukasz") {
+	if status, page := get(t, b, base+"/admin/members?q=luk"); status != http.StatusOK || !strings.Contains(page, "<mark>Łuk</mark>asz") {
 		t.Errorf("the search for luk answers %d:\n%.500s", status, page)
 	}
 	status, page = get(t, b, base+"/demo/letters")

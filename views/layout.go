@@ -1,0 +1,97 @@
+package views
+
+import (
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+// head is what every document loads: our own files, and nothing else.
+func head(p Page, title string, members bool) templ.Component {
+	return drawn(p, func(ink *pen) {
+		ink.raw(`<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>`)
+		ink.text(p.title(title))
+		ink.raw(`</title><meta name="htmx-config" content="includeIndicatorCSS:false">`,
+			`<link rel="icon" href="`, p.asset("favicon.svg"), `" type="image/svg+xml">`,
+			`<link rel="apple-touch-icon" href="`, p.asset("touch-icon.png"), `">`)
+		ink.style(p.asset("app.css"))
+		if members && p.Settings.Colour != "" {
+			ink.style(p.brand())
+		}
+		if !members {
+			ink.script(p.asset("htmx-4.0.1.min.js"))
+		}
+		ink.script(p.asset("app.js"))
+		ink.raw(`</head>`)
+	})
+}
+
+func (ink *pen) style(url string) {
+	ink.raw(`<link rel="stylesheet" href="`)
+	ink.text(url)
+	ink.raw(`">`)
+}
+
+func (ink *pen) script(url string) {
+	ink.raw(`<script src="`)
+	ink.text(url)
+	ink.raw(`" defer></script>`)
+}
+
+// signboard is the association's name and the ways into the office.
+func signboard(p Page) templ.Component {
+	return drawn(p, func(ink *pen) {
+		ink.raw(`<a class="home name" href="/admin/members">`, string(keyMark))
+		ink.text(p.association())
+		ink.raw(`</a> <nav aria-label="Main"><ul>`)
+		ink.way("/admin/members", "Members")
+		if p.mayOwn() {
+			ink.way("/admin/staff", "Staff")
+			ink.way("/admin/settings", "Settings")
+		}
+		ink.raw(`</ul></nav>`)
+	})
+}
+
+func (ink *pen) way(href, text string) {
+	ink.link(href, text, strings.HasPrefix(ink.page.Path, href))
+}
+
+// link is one of a list of ways on; the one that leads here says so.
+func (ink *pen) link(href, text string, here bool) {
+	ink.raw(`<li><a href="`, href, `"`)
+	if here {
+		ink.raw(` aria-current="page"`)
+	}
+	ink.raw(">", text, "</a></li>")
+}
+
+// whoIsIn is who is signed in, and the way out.
+func whoIsIn(p Page) templ.Component {
+	return drawn(p, func(ink *pen) {
+		ink.raw(`<details class="me"><summary>`)
+		ink.text(p.Actor.Name)
+		ink.raw(`</summary><div><p class="soft">`, roleName(p.Actor.Role), `</p><a href="/account">Your account</a>`,
+			`<form method="post" action="/sign-out"><button>Sign out</button></form></div></details>`)
+	})
+}
+
+// keyMark is the mark.
+const keyMark piece = `<svg class="key" viewBox="0 0 48 24" aria-hidden="true"><path fill-rule="evenodd" d="M11 2a10 10 0 0 1 9.6 7.2h.9v-.8h2.6v.9h20.7a2.7 2.7 0 0 1 0 5.4H44v5.6h-3.2v-2.6h-2.4v4h-4.2v-7H24.1v.9h-2.6v-.8h-.9A10 10 0 1 1 11 2ZM8.4 7.8a4.2 4.2 0 1 0 0 8.4 4.2 4.2 0 0 0 0-8.4Z"></path></svg>`
+
+func key() templ.Component { return keyMark }
+
+// icon draws one of the few Lucide icons (https://lucide.dev, ISC licence).
+// It never stands alone: words beside it say the same.
+func icon(name string) templ.Component { return icons[name] }
+
+var icons = map[string]piece{
+	"search": outline("search", "m21 21-4.34-4.34M19 11a8 8 0 1 1-16 0 8 8 0 0 1 16 0"),
+	"copy":   outline("copy", "M10 8h10a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H10a2 2 0 0 1-2-2V10a2 2 0 0 1 2-2M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"),
+	"done":   outline("done", "M20 6 9 17l-5-5"),
+	"alert":  outline("alert", "m21.73 18-8-14a2 2 0 0 0-3.48 0l-8 14A2 2 0 0 0 4 21h16a2 2 0 0 0 1.73-3M12 9v4M12 17h.01"),
+}
+
+func outline(class, path string) piece {
+	return piece(`<svg class="icon ` + class + `" viewBox="0 0 24 24" aria-hidden="true"><path d="` + path + `"></path></svg>`)
+}

@@ -1,0 +1,134 @@
+package views
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"latchkey/db/model"
+)
+
+// recordHead says whose record it is. Birth date and postcode stand there to
+// recognise a caller by.
+func recordHead(p Page, m *model.Member, a *model.Account, letter *model.Letter, tab string) templ.Component {
+	return drawn(p, func(ink *pen) {
+		ink.raw(`<a class="back" href="/admin/members">← Members</a><header class="record-head"><h1>`)
+		ink.text(m.Name())
+		ink.raw("</h1>")
+		ink.badges(m, a, letter, false)
+		ink.raw(`<dl class="known-by">`)
+		ink.knownBy("Member number", m.MemberNo)
+		ink.knownBy("Born", date(m.BirthDate))
+		ink.knownBy("Postcode", m.Postcode)
+		if m.Phone != "" {
+			ink.raw(`<div><dt>Phone</dt><dd><a href="`)
+			ink.text(string(phoneLink(m.Phone)))
+			ink.raw(`">`)
+			ink.text(m.Phone)
+			ink.raw("</a></dd></div>")
+		}
+		ink.raw(`</dl></header><nav class="tabs" aria-label="This member"><ul>`)
+		url := memberURL(m.ID)
+		ink.link(url, tabName("details"), tab == "details")
+		ink.link(url+"/settings", tabName("settings"), tab == "settings")
+		ink.link(url+"/activity", tabName("activity"), tab == "activity")
+		ink.raw("</ul></nav>")
+	})
+}
+
+func (ink *pen) knownBy(what, value string) {
+	if value != "" {
+		ink.raw("<div><dt>", what, "</dt><dd>")
+		ink.text(value)
+		ink.raw("</dd></div>")
+	}
+}
+
+func badges(m *model.Member, a *model.Account, letter *model.Letter, oob bool) templ.Component {
+	return drawn(Page{}, func(ink *pen) { ink.badges(m, a, letter, oob) })
+}
+
+// badges are what matters at a glance. letter is the newest one, where the
+// tab knows it.
+func (ink *pen) badges(m *model.Member, a *model.Account, letter *model.Letter, oob bool) {
+	ink.openPart("p", "badges", "badges", oob)
+	ink.badge("", statusName(m.Status))
+	if a == nil {
+		ink.badge("none", "No account")
+	} else {
+		if a.Disabled() {
+			ink.badge("trouble", "Disabled")
+		}
+		if a.Role.InOffice() {
+			ink.badge("held", roleName(a.Role))
+		}
+		if letter != nil && letter.State == model.LetterFailed {
+			ink.badge("trouble", "Letter failed")
+		}
+	}
+	ink.raw("</p>")
+}
+
+func (ink *pen) badge(class, text string) {
+	ink.raw(`<span class="`, strings.TrimSpace("badge "+class), `">`)
+	ink.text(text)
+	ink.raw("</span> ")
+}
+
+// openedWith is what a form of a record carries along: what it began with.
+func openedWith(d *MemberProps) templ.Component {
+	return drawn(Page{}, func(ink *pen) {
+		ink.raw(`<input type="hidden" name="version" value="`)
+		ink.number(d.version())
+		ink.raw(`"><input type="hidden" name="was" value="`)
+		ink.text(d.opened())
+		ink.raw(`">`)
+	})
+}
+
+func memberFields(f Form, s *model.StaleError) templ.Component {
+	return drawn(Page{}, func(ink *pen) {
+		for _, g := range fieldGroups {
+			ink.raw("<section><h2>", g.name, `</h2><div class="fields">`)
+			for _, in := range g.inputs {
+				switch in.Name {
+				case "status":
+					ink.statusField(f, in)
+				case "notes":
+					ink.notesField(f, in)
+				default:
+					in.Hint = theirs(s, in.Name)
+					ink.field(f, in)
+				}
+			}
+			ink.raw("</div></section>")
+		}
+	})
+}
+
+func (ink *pen) statusField(f Form, in Input) {
+	ink.openField(in)
+	ink.raw(`<select id="status" name="status"`)
+	ink.attributes(f, Input{Name: in.Name})
+	ink.raw(">")
+	for _, st := range model.Statuses {
+		ink.option(string(st), statusName(st), f.Values[in.Name] == string(st))
+	}
+	ink.raw("</select>")
+	ink.remarks(f, in)
+	ink.raw("</div>")
+}
+
+func (ink *pen) notesField(f Form, in Input) {
+	ink.openField(in)
+	ink.raw(`<textarea id="notes" name="notes" rows="5"`)
+	ink.attributes(f, Input{Name: in.Name})
+	ink.raw(">")
+	ink.text(f.Values[in.Name])
+	ink.raw("</textarea>")
+	ink.remarks(f, in)
+	ink.raw("</div>")
+}
+
+func memberURL(id int64) string { return "/admin/members/" + strconv.FormatInt(id, 10) }
