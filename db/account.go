@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"latchkey/db/model"
@@ -67,11 +68,14 @@ func accountsByEmail(ctx context.Context, q querier, key string) ([]model.Accoun
 
 // existing is a member's account for an act that needs one.
 func (tx *Tx) existing(ctx context.Context, memberID int64) (model.Account, error) {
-	_, a, err := memberAndAccount(ctx, tx, memberID)
+	a, err := accountOf(ctx, tx, memberID)
 	if err != nil {
 		return model.Account{}, err
 	}
 	if a == nil {
+		if _, err := member(ctx, tx, memberID); err != nil {
+			return model.Account{}, err
+		}
 		return model.Account{}, errNoAccount
 	}
 	return *a, nil
@@ -80,27 +84,64 @@ func (tx *Tx) existing(ctx context.Context, memberID int64) (model.Account, erro
 // AccountRecord is all that the Settings tab shows. The first time a link is
 // shown to somebody, the line that says so is written before the page may
 // leave: no line, no link.
-func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
-	r, seen, err := d.record(ctx, actor, memberID)
-	if err != nil || r.Status == nil || r.Status.LinkHidden != "" {
+func (d *DB) AccountRecord(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, err error) {
+	settings, err := d.Settings(ctx)
+	if err != nil {
 		return r, err
 	}
-	if actor.Kind == model.ByPerson && !seen.actorStands {
+	r, seen, err := d.record(ctx, d.point, settings, actor, memberID, d.Now())
+	switch {
+	case err != nil || !r.ShowsLink():
+		return r, err
+	case !seen.shown:
+		return d.answering(ctx, actor, memberID, func(*Tx) error { return nil })
+	case actor.Kind == model.ByPerson && !seen.actorStands:
 		return r, errSignInEnded
 	}
+	r.Status.Link, err = resetLink(d.keys, settings, r.Status.Reset)
+	return r, err
+}
+
+// answering is an act whose answer shows the record as the act left it, and
+// with it the link. The line that says so is part of the act: to bring it to
+// the disk by itself takes as long as all the rest of a press.
+func (d *DB) answering(ctx context.Context, actor model.Actor, memberID int64, act func(tx *Tx) error) (r model.AccountRecord, err error) {
+	err = d.actBy(ctx, actor, func(tx *Tx) error {
+		if err := act(tx); err != nil {
+			return err
+		}
+		r, err = tx.onScreen(ctx, actor, memberID)
+		return err
+	})
+	if err != nil {
+		return model.AccountRecord{}, err // no line, no link
+	}
+	return r, nil
+}
+
+// onScreen is AccountRecord within an act.
+func (tx *Tx) onScreen(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
+	r, seen, err := tx.db.record(ctx, tx, tx.settings, actor, memberID, tx.Now)
+	if err != nil || !r.ShowsLink() {
+		return r, err
+	}
 	if !seen.shown {
-		if err := d.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
+		if err := tx.noteShown(ctx, actor, *r.Account, r.Status.Reset); err != nil {
 			return r, err
 		}
 	}
-	r.Status.Link, err = resetLink(d.keys, seen.settings, r.Status.Reset)
+	r.Status.Link, err = resetLink(tx.db.keys, tx.settings, r.Status.Reset)
 	return r, err
 }
 
 // RecordWithoutLink is AccountRecord for the page that asks again and again how
 // the letter is doing: it never carries the link, and writes nothing.
-func (d *DB) RecordWithoutLink(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
-	r, _, err := d.record(ctx, actor, memberID)
+func (d *DB) RecordWithoutLink(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, err error) {
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return r, err
+	}
+	r, _, err = d.record(ctx, d.point, settings, actor, memberID, d.Now())
 	return r, err
 }
 
@@ -115,7 +156,7 @@ const recordQuery = `
 		EXISTS (SELECT 1 FROM account o WHERE o.email_key = a.email_key AND o.id <> a.id),
 		EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.id),
 		EXISTS (SELECT 1 FROM reset_shown v WHERE v.reset_id = r.id AND v.account_id = +?2),
-		EXISTS (SELECT 1 FROM account o WHERE o.id = +?2 AND o.role = +?3 AND o.session_stamp = +?4 AND o.disabled_at IS NULL)
+		` + actorStands + `
 	FROM member m
 	LEFT JOIN account a ON a.member_id = m.id
 	LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
@@ -124,68 +165,88 @@ const recordQuery = `
 		WHERE s.reset_id = r.id AND k.kind <> 'password_changed' ORDER BY s.letter_id DESC LIMIT 1)
 	WHERE m.id = +?1`
 
-// seen is what reading a record tells besides.
+// recordRow is what recordQuery finds.
+type recordRow struct {
+	member  model.Member
+	account model.Account
+	link    model.Reset
+	letter  model.Letter
+	seen
+
+	into []any // all of the above
+}
+
+// seen is what a look at a record tells besides what it shows.
 type seen struct {
-	settings    model.Settings
+	failures, shared, signedIn bool
+
 	shown       bool // the line that this person had the link on screen is written
 	actorStands bool // see still
 }
 
-func (d *DB) record(ctx context.Context, actor model.Actor, memberID int64) (r model.AccountRecord, s seen, err error) {
+// recordRows are used again: to put together what 69 columns are scanned to
+// takes as long as the scan.
+var recordRows = sync.Pool{New: func() any {
+	row := new(recordRow)
+	row.into = slices.Concat(memberTargets(&row.member), ifFound(bareAccountTargets(&row.account)), ifFound(resetTargets(&row.link)),
+		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands})
+	return row
+}}
+
+func (d *DB) record(ctx context.Context, q querier, settings model.Settings, actor model.Actor, memberID int64, now time.Time) (r model.AccountRecord, s seen, err error) {
 	if err := actor.MayRead(); err != nil {
 		return r, s, err
 	}
-	now := d.Now()
-	if s.settings, err = d.Settings(ctx); err != nil {
-		return r, s, err
-	}
-	var a model.Account
-	var link model.Reset
-	var letter model.Letter
-	var failures, shared, signedIn bool
-	targets := slices.Concat(memberTargets(&r.Member), ifFound(bareAccountTargets(&a)), ifFound(resetTargets(&link)),
-		ifFound(letterTargets(&letter)), []any{&failures, &shared, &signedIn, &s.shown, &s.actorStands})
-	err = d.point.QueryRowContext(ctx, recordQuery, memberID, actor.AccountID, actor.Role, actor.Stamp,
-		now.Add(-model.LongestDelay).Unix()).Scan(targets...)
+	row := recordRows.Get().(*recordRow)
+	defer func() {
+		*row = recordRow{into: row.into}
+		recordRows.Put(row)
+	}()
+	err = q.QueryRowContext(ctx, recordQuery, memberID, actor.AccountID, actor.Role, actor.Stamp,
+		now.Add(-model.LongestDelay).Unix()).Scan(row.into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, s, errNoMember
 	}
 	if err != nil {
 		return r, s, err
 	}
-	if a.ID == 0 {
+	r.Member, s = row.member, row.seen
+	if row.account.ID == 0 {
 		r.Why = r.Explain(actor.MayEdit() == nil, now)
 		return r, s, nil
 	}
+	a := row.account
 	a.Name, a.MemberNo = r.Member.Name(), r.Member.MemberNo
 	r.Account = &a
-	if letter.ID != 0 {
+	if row.letter.ID != 0 {
+		letter := row.letter
 		r.LastLetter = &letter
 	}
-	if link.ID != 0 {
+	if row.link.ID != 0 {
+		link := row.link
 		r.Latest = &link
 		if link.Shown(a, now) {
 			st := status(actor, a, link)
-			st.Letter, st.HeldBack = r.LastLetter, s.settings.HeldBack()
+			st.Letter, st.HeldBack = r.LastLetter, settings.HeldBack()
 			r.Status = &st
 		}
 	}
-	if shared {
-		if r.SharedWith, err = sharers(ctx, d.point, a); err != nil {
+	if s.shared {
+		if r.SharedWith, err = sharers(ctx, q, a); err != nil {
 			return r, s, err
 		}
 	}
-	if signedIn {
-		if r.Sessions, err = sessionsOf(ctx, d.point, a, now); err != nil {
+	if s.signedIn {
+		if r.Sessions, err = sessionsOf(ctx, q, a, now); err != nil {
 			return r, s, err
 		}
 	}
-	if failures {
+	if s.failures {
 		if r.SlowedFor, err = d.slowedFor(ctx, a, now); err != nil {
 			return r, s, err
 		}
 	}
-	_, r.SenderDomain, _ = strings.Cut(s.settings.Sender(), "@")
+	_, r.SenderDomain, _ = strings.Cut(settings.Sender(), "@")
 	r.Why = r.Explain(actor.MaySend(a) == nil, now)
 	return r, s, nil
 }
@@ -223,24 +284,34 @@ func (d *DB) CreateUser(ctx context.Context, actor model.Actor, memberID int64, 
 	if err := actor.MayEdit(); err != nil {
 		return err
 	}
-	return d.actBy(ctx, actor, func(tx *Tx) error {
-		m, was, err := memberAndAccount(ctx, tx, memberID)
-		if err != nil {
+	return d.actBy(ctx, actor, func(tx *Tx) error { return tx.createUser(ctx, actor, memberID, email, share) })
+}
+
+// CreateUserOnScreen is CreateUser for an answer that shows the link at once.
+func (d *DB) CreateUserOnScreen(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) (model.AccountRecord, error) {
+	if err := actor.MayEdit(); err != nil {
+		return model.AccountRecord{}, err
+	}
+	return d.answering(ctx, actor, memberID, func(tx *Tx) error { return tx.createUser(ctx, actor, memberID, email, share) })
+}
+
+func (tx *Tx) createUser(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error {
+	m, was, err := memberAndAccount(ctx, tx, memberID)
+	if err != nil {
+		return err
+	}
+	if was != nil {
+		// The second half of a double click: the answer is the same.
+		if r, err := latestReset(ctx, tx, was.ID); err != nil || (r != nil && r.ForNew && r.AskedJustNow(actor, tx.Now)) {
 			return err
 		}
-		if was != nil {
-			// The second half of a double click: the answer is the same.
-			if r, err := latestReset(ctx, tx, was.ID); err != nil || (r != nil && r.ForNew && r.AskedJustNow(actor, tx.Now)) {
-				return err
-			}
-			return model.Conflict(m.Name() + " has an account already. Somebody else may have created it just now.")
-		}
-		a, err := tx.makeAccount(ctx, actor, m, email, share, "")
-		if err != nil {
-			return err
-		}
-		return tx.send(ctx, actor, a, model.LetterWelcome)
-	})
+		return model.Conflict(m.Name() + " has an account already. Somebody else may have created it just now.")
+	}
+	a, err := tx.makeAccount(ctx, actor, m, email, share, "")
+	if err != nil {
+		return err
+	}
+	return tx.send(ctx, actor, a, model.LetterWelcome)
 }
 
 // makeAccount inserts an account of role member, which may wait for a higher
@@ -714,7 +785,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 			}
 			return tx.postPasswordChanged(ctx, actor, a, 0)
 		}
-		r, err := tx.newReset(ctx, actor, a, false)
+		r, err := tx.newReset(ctx, actor, a, nil, false) // cancelled above
 		if err != nil {
 			return err
 		}

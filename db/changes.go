@@ -4,19 +4,20 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// changes counts what was committed to the database. Whatever is kept in
-// memory is kept with the count as it stood before it was read, and believed
-// only while the count stands still. A commit of this process is counted
-// before whoever made it is answered, so nobody sees what was true before an
-// act once they were told that it is done.
+// changes counts the commits that may have changed what is kept in memory: the
+// settings, and who is signed in. It is kept with the count as it stood before
+// it was read, and believed only while the count stands still. A commit of this
+// process is counted before whoever made it is answered, so nobody sees what
+// was true before an act once they were told that it is done.
 type changes struct {
-	all      atomic.Uint64 // commits
-	settings atomic.Uint64 // those among them that may have stored settings
+	people   atomic.Uint64 // of sessions, accounts and members' names
+	settings atomic.Uint64
 
 	began  time.Time
 	looked atomic.Int64 // when other processes' commits were looked for last, since began
@@ -71,10 +72,55 @@ func (c *changes) look() {
 	}
 	version, err := dataVersion(context.Background(), c.conn)
 	if err != nil || version != c.version { // who cannot look believes nothing
-		c.all.Add(1)
-		c.settings.Add(1)
+		c.note(touched{people: true, settings: true})
 	}
 	c.version = version
+}
+
+// note counts what a commit changed, or what may have come of one that failed.
+func (c *changes) note(t touched) {
+	if t.people {
+		c.people.Add(1)
+	}
+	if t.settings {
+		c.settings.Add(1)
+	}
+}
+
+// touched is what an act may have changed of what is kept.
+type touched struct{ people, settings bool }
+
+// by adds a statement. Every one of an act comes through here, so no act can
+// forget to say what it changes; a table that is not known to be of no account
+// is taken for one that is.
+func (t *touched) by(statement string) {
+	switch table := written(statement); {
+	case table == "setting":
+		t.settings = true
+	case !keptOfNobody[table]:
+		t.people = true
+	}
+}
+
+// keptOfNobody are the tables of which nothing is kept in memory: what they
+// hold is read anew each time.
+var keptOfNobody = map[string]bool{
+	"reset": true, "reset_shown": true, "letter": true, "letter_subject": true, "letter_attempt": true,
+	"audit": true, "audit_detail": true, "failure": true, "intake": true, "former_email": true,
+	"member_term": true, "member_crowd": true,
+}
+
+// written is the table that a statement changes, "" if it does not begin with
+// INSERT INTO, UPDATE or DELETE FROM.
+func written(statement string) string {
+	words := strings.TrimLeft(statement, " \t\n")
+	for _, verb := range []string{"INSERT INTO ", "UPDATE ", "DELETE FROM "} {
+		if rest, ok := strings.CutPrefix(words, verb); ok {
+			table, _, _ := strings.Cut(rest, " ")
+			return table
+		}
+	}
+	return ""
 }
 
 // dataVersion is a number that differs when another connection than this one
@@ -85,8 +131,7 @@ func dataVersion(ctx context.Context, q querier) (v int64, err error) {
 	return v, err
 }
 
-// writer is the one connection that writes. Every commit goes through it and
-// is counted here, so no act can forget to.
+// writer is the one connection that writes.
 type writer struct {
 	pool    *sql.DB
 	changes *changes
@@ -95,7 +140,9 @@ type writer struct {
 
 // ExecContext runs one statement that is a transaction by itself.
 func (w *writer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	defer w.changes.all.Add(1)
+	var t touched
+	t.by(query)
+	defer w.changes.note(t)
 	return w.pool.ExecContext(ctx, query, args...)
 }
 
@@ -126,7 +173,6 @@ func (w *writer) transaction(ctx context.Context, f func(*sql.Conn) error) (err 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer w.changes.all.Add(1)
 	if _, err := conn.ExecContext(whole, `COMMIT`); err != nil {
 		return err
 	}

@@ -300,7 +300,7 @@ type Tx struct {
 	conn     *sql.Conn
 	db       *DB
 	settings model.Settings
-	stored   bool // the settings were
+	touched  touched
 	posted   bool // something was left for the postman
 }
 
@@ -310,6 +310,10 @@ type Tx struct {
 
 // ExecContext runs a statement of the act.
 func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tx.touched.by(query)
+	if tx.touched.settings {
+		tx.db.write.known.read = false
+	}
 	return tx.conn.ExecContext(context.WithoutCancel(ctx), query, args...)
 }
 
@@ -334,9 +338,7 @@ func (d *DB) act(ctx context.Context, f func(tx *Tx) error) error {
 		}
 		return f(tx)
 	})
-	if tx.stored {
-		d.changes.settings.Add(1) // also after an error: nobody knows how far it came
-	}
+	d.changes.note(tx.touched) // also after an error: nobody knows how far it came
 	if err != nil {
 		return err
 	}
@@ -366,15 +368,17 @@ func still(ctx context.Context, q querier, actor model.Actor) error {
 	if actor.Kind != model.ByPerson || actor.AccountID == 0 {
 		return nil
 	}
-	now, err := accountByID(ctx, q, actor.AccountID)
-	if err != nil && model.KindOf(err) != model.KindNotFound {
-		return err
+	var stands bool
+	err := q.QueryRowContext(ctx, `SELECT `+actorStands, 0, actor.AccountID, actor.Role, actor.Stamp).Scan(&stands)
+	if err == nil && !stands {
+		err = errSignInEnded
 	}
-	if err != nil || now.Disabled() || now.Role != actor.Role || now.SessionStamp != actor.Stamp {
-		return errSignInEnded
-	}
-	return nil
+	return err
 }
+
+// actorStands is the same as a condition of a query whose parameters 2 to 4 are
+// the actor's account, role and stamp.
+const actorStands = `EXISTS (SELECT 1 FROM account o WHERE o.id = +?2 AND o.role = +?3 AND o.session_stamp = +?4 AND o.disabled_at IS NULL)`
 
 var errSignInEnded = model.Forbidden("Your sign-in ended while this was under way, so nothing was changed. Please sign in again.")
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"latchkey/db/model"
 )
@@ -51,20 +52,37 @@ func (d *DB) Member(ctx context.Context, actor model.Actor, id int64) (model.Mem
 }
 
 func memberAndAccount(ctx context.Context, q querier, id int64) (model.Member, *model.Account, error) {
-	var m model.Member
-	var a model.Account
+	row := foundMembers.Get().(*foundMember)
+	defer func() {
+		*row = foundMember{into: row.into}
+		foundMembers.Put(row)
+	}()
 	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+`, `+bareAccountColumns+`
-		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE m.id = +?`, id).
-		Scan(append(memberTargets(&m), ifFound(bareAccountTargets(&a))...)...)
+		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE m.id = +?`, id).Scan(row.into...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return m, nil, errNoMember
+		return model.Member{}, nil, errNoMember
 	}
-	if err != nil || a.ID == 0 {
-		return m, nil, err
+	if err != nil || row.account.ID == 0 {
+		return row.member, nil, err
 	}
-	a.Name, a.MemberNo = m.Name(), m.MemberNo
-	return m, &a, nil
+	a := row.account
+	a.Name, a.MemberNo = row.member.Name(), row.member.MemberNo
+	return row.member, &a, nil
 }
+
+// foundMember is a record and its account as they are scanned, used again (see
+// recordRows).
+type foundMember struct {
+	member  model.Member
+	account model.Account
+	into    []any
+}
+
+var foundMembers = sync.Pool{New: func() any {
+	row := new(foundMember)
+	row.into = append(memberTargets(&row.member), ifFound(bareAccountTargets(&row.account))...)
+	return row
+}}
 
 // AddMember puts somebody on the roll and gives the record's id.
 func (d *DB) AddMember(ctx context.Context, actor model.Actor, m model.Member) (id int64, err error) {

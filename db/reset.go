@@ -64,19 +64,27 @@ func resetLink(keys model.Keyring, s model.Settings, r model.Reset) (model.Secre
 // SendPasswordReset emails a link to the account's address: the same one
 // again inside the window, a new one after it.
 func (d *DB) SendPasswordReset(ctx context.Context, actor model.Actor, memberID int64) error {
-	return d.actBy(ctx, actor, func(tx *Tx) error {
-		a, err := tx.existing(ctx, memberID)
-		if err != nil {
-			return err
-		}
-		if err := actor.MaySend(a); err != nil {
-			return err
-		}
-		if a.Disabled() {
-			return model.Conflict("This account is disabled, so a link would not let them in. Enable it first: that sends a new link.")
-		}
-		return tx.send(ctx, actor, a, model.LetterReset)
-	})
+	return d.actBy(ctx, actor, func(tx *Tx) error { return tx.sendPasswordReset(ctx, actor, memberID) })
+}
+
+// SendPasswordResetOnScreen is SendPasswordReset for an answer that shows the
+// link at once.
+func (d *DB) SendPasswordResetOnScreen(ctx context.Context, actor model.Actor, memberID int64) (model.AccountRecord, error) {
+	return d.answering(ctx, actor, memberID, func(tx *Tx) error { return tx.sendPasswordReset(ctx, actor, memberID) })
+}
+
+func (tx *Tx) sendPasswordReset(ctx context.Context, actor model.Actor, memberID int64) error {
+	a, err := tx.existing(ctx, memberID)
+	if err != nil {
+		return err
+	}
+	if err := actor.MaySend(a); err != nil {
+		return err
+	}
+	if a.Disabled() {
+		return model.Conflict("This account is disabled, so a link would not let them in. Enable it first: that sends a new link.")
+	}
+	return tx.send(ctx, actor, a, model.LetterReset)
 }
 
 // send makes sure that the account has a link that may be mailed, and mails it.
@@ -96,7 +104,7 @@ func (tx *Tx) link(ctx context.Context, actor model.Actor, a model.Account, forN
 		return nil, err
 	}
 	if r == nil || !r.SameOnResend(a, tx.Now) {
-		made, err := tx.newReset(ctx, actor, a, forNew)
+		made, err := tx.newReset(ctx, actor, a, r, forNew)
 		return &made, err
 	}
 	if r.AskedJustNow(actor, tx.Now) {
@@ -110,10 +118,13 @@ func (tx *Tx) link(ctx context.Context, actor model.Actor, a model.Account, forN
 	return r, tx.audit(ctx, actor, model.ActResetResent, about{member: a.MemberID, account: a.ID, reset: r.ID})
 }
 
-// newReset makes a link; the one before it stops working at once.
-func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, forNew bool) (model.Reset, error) {
-	if err := tx.endLink(ctx, a.ID, model.EndReplaced); err != nil {
-		return model.Reset{}, err
+// newReset makes a link; the one before it, nil if none has not ended yet, stops
+// working at once.
+func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, before *model.Reset, forNew bool) (model.Reset, error) {
+	if before != nil {
+		if err := tx.endReset(ctx, *before, model.EndReplaced); err != nil {
+			return model.Reset{}, err
+		}
 	}
 	r := model.NewReset(a, tx.db.keys.CurrentID(), tx.settings.Resets, tx.Now)
 	r.AskedAt, r.AskedKind, r.AskedBy, r.AskedName, r.ForNew = tx.Now, actor.Kind, actor.AccountID, actor.Name, forNew
@@ -132,14 +143,19 @@ func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, 
 	return r, tx.audit(ctx, actor, model.ActResetSent, about{member: a.MemberID, account: a.ID, reset: r.ID})
 }
 
-// endLink ends the account's link, if it has one that did not end yet. One
-// that expired already stays an expired one. Letters that still wait with it
-// are withdrawn, unless they carry somebody else's link too.
+// endLink ends the account's link, if it has one that did not end yet.
 func (tx *Tx) endLink(ctx context.Context, accountID int64, why model.EndReason) error {
 	r, err := unendedReset(ctx, tx, accountID)
 	if err != nil || r == nil {
 		return err
 	}
+	return tx.endReset(ctx, *r, why)
+}
+
+// endReset ends a link. One that expired already stays an expired one. Letters
+// that still wait with it are withdrawn, unless they carry somebody else's link
+// too.
+func (tx *Tx) endReset(ctx context.Context, r model.Reset, why model.EndReason) error {
 	at := tx.Now
 	if !tx.Now.Before(r.ExpiresAt) {
 		at, why = r.ExpiresAt, ""
@@ -147,7 +163,7 @@ func (tx *Tx) endLink(ctx context.Context, accountID int64, why model.EndReason)
 	if _, err := tx.ExecContext(ctx, `UPDATE reset SET ended_at = ?, end_reason = ? WHERE id = +?`, at.Unix(), why, r.ID); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
+	_, err := tx.ExecContext(ctx, `
 		UPDATE letter SET state = ?, settled_at = ?
 		WHERE state IN ('waiting', 'retrying') AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = +?)
 			AND NOT EXISTS (SELECT 1 FROM letter_subject s JOIN reset r ON r.id = s.reset_id
@@ -162,7 +178,7 @@ func (tx *Tx) cancelLink(ctx context.Context, actor model.Actor, a model.Account
 	if err != nil || r == nil {
 		return err
 	}
-	if err := tx.endLink(ctx, a.ID, model.EndCancelled); err != nil || !r.Live(a, tx.Now) {
+	if err := tx.endReset(ctx, *r, model.EndCancelled); err != nil || !r.Live(a, tx.Now) {
 		return err
 	}
 	return tx.audit(ctx, actor, model.ActResetCancelled, about{member: a.MemberID, account: a.ID, reset: r.ID, note: note})
@@ -229,23 +245,16 @@ func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus
 
 // noteShown writes down, once for each link and person, that somebody has the
 // link on screen.
-func (d *DB) noteShown(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) error {
-	var seen bool
-	if err := d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reset_shown WHERE reset_id = +? AND account_id = +?)`,
-		r.ID, actor.AccountID).Scan(&seen); err != nil || seen {
+func (tx *Tx) noteShown(ctx context.Context, actor model.Actor, a model.Account, r model.Reset) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, name, shown_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		r.ID, actor.AccountID, actor.Name, tx.Now.Unix())
+	if err != nil {
 		return err
 	}
-	return d.actBy(ctx, actor, func(tx *Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO reset_shown (reset_id, account_id, name, shown_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			r.ID, actor.AccountID, actor.Name, tx.Now.Unix())
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return err // two tabs at once: the other one wrote the line
-		}
-		return tx.audit(ctx, actor, model.ActResetShown, about{member: a.MemberID, account: a.ID, reset: r.ID})
-	})
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err // it was on screen before, or two tabs came at once
+	}
+	return tx.audit(ctx, actor, model.ActResetShown, about{member: a.MemberID, account: a.ID, reset: r.ID})
 }
 
 // CopiedReset notes that somebody copied the link.

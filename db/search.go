@@ -560,10 +560,12 @@ func scanMemberRow(rs *sql.Rows) (r model.MemberRow, err error) {
 		&r.HasAccount, &r.AccountRole, &r.Disabled, unix{&r.LastSignInAt})
 }
 
+// memberRows is where memberRowColumns come from: indexes that hold them all.
+const memberRows = ` FROM member m INDEXED BY member_row LEFT JOIN account a INDEXED BY account_row ON a.member_id = m.id `
+
 // rowsAt gives the members at some places, in the order of names.
 func (s *sight) rowsAt(ctx context.Context, places []int64) ([]model.MemberRow, error) {
-	return rows(ctx, s, scanMemberRow, `SELECT `+memberRowColumns+`
-		FROM member m LEFT JOIN account a ON a.member_id = m.id
+	return rows(ctx, s, scanMemberRow, `SELECT `+memberRowColumns+memberRows+`
 		WHERE m.place IN (SELECT value FROM json_each(?)) ORDER BY m.place`, list(places))
 }
 
@@ -585,8 +587,7 @@ func (s *sight) sorted(ctx context.Context, sort model.MemberSort, few []int64, 
 		past, by = `(coalesce(a.last_sign_in_at, 0), m.id) %[1]s (?, ?)`, `coalesce(a.last_sign_in_at, 0) %[2]s, m.id %[2]s`
 		args = []any{list(few), from.at, from.id, limit}
 	}
-	return rows(ctx, s, scanMemberRow, fmt.Sprintf(`SELECT `+memberRowColumns+`
-		FROM member m LEFT JOIN account a ON a.member_id = m.id
+	return rows(ctx, s, scanMemberRow, fmt.Sprintf(`SELECT `+memberRowColumns+memberRows+`
 		WHERE m.place IN (SELECT value FROM json_each(?)) AND `+past+` ORDER BY `+by+` LIMIT ?`, before, order), args...)
 }
 

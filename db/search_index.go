@@ -352,7 +352,7 @@ func (d *DB) checkIndex(ctx context.Context) error {
 // are made again at the end.
 func (tx *Tx) indexAll(ctx context.Context) error {
 	indexes, err := rows(ctx, tx, func(rs *sql.Rows) (x [2]string, err error) { return x, rs.Scan(&x[0], &x[1]) },
-		`SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND name IN ('member_by_name', 'member_by_place', 'member_by_age')`)
+		`SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND name IN ('member_by_name', 'member_by_place', 'member_by_age', 'member_row')`)
 	if err != nil {
 		return err
 	}

@@ -46,13 +46,13 @@ func (s *SessionStore) Find(token string) ([]byte, bool, error) { return s.find.
 
 // Commit stores a session's data.
 func (s *SessionStore) Commit(token string, b []byte, expiry time.Time) error {
-	defer s.changes.all.Add(1)
+	defer s.changes.note(touched{people: true})
 	return s.save.Commit(token, b, expiry)
 }
 
 // Delete forgets a session.
 func (s *SessionStore) Delete(token string) error {
-	defer s.changes.all.Add(1)
+	defer s.changes.note(touched{people: true})
 	return s.save.Delete(token)
 }
 
@@ -125,7 +125,7 @@ type signedIn struct {
 // every request, and reads only what changed since it was read before.
 func (d *DB) SignedInBy(ctx context.Context, cookie string) (model.Session, model.Account, error) {
 	hash := cookieHash(sha256.Sum256([]byte(cookie)))
-	at := d.changes.count(&d.changes.all)
+	at := d.changes.count(&d.changes.people)
 	who, ok := d.signedIn.find(at, hash)
 	if !ok {
 		var err error
@@ -154,8 +154,8 @@ func (d *DB) whose(ctx context.Context, hash cookieHash) (who signedIn, err erro
 }
 
 // knownSessions are the sessions as they were read when the count of changes
-// stood at a number. All are forgotten together: a commit comes a few times a
-// second at the most, and to read one again takes 20 µs.
+// stood at a number. All are forgotten together: somebody signs in or out a few
+// times a second at the most, and to read one again takes 20 µs.
 type knownSessions struct {
 	mu sync.RWMutex
 	at uint64

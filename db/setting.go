@@ -231,7 +231,6 @@ func mailProven(ctx context.Context, q querier) (proven bool, err error) {
 // storeSettings writes every setting that no flag decides, and gives the names
 // of those that differ now.
 func (tx *Tx) storeSettings(ctx context.Context, s model.Settings) (changed string, err error) {
-	tx.stored, tx.db.write.known.read = true, false
 	for _, t := range settingTexts {
 		v := t.get(s)
 		if tx.settings.Fixed[t.name] {

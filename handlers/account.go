@@ -69,12 +69,23 @@ func (p *portal) renderMemberSettings(w http.ResponseWriter, r *http.Request, st
 	if err != nil {
 		return err
 	}
+	return p.renderRecord(w, r, status, record, f)
+}
+
+func (p *portal) renderRecord(w http.ResponseWriter, r *http.Request, status int, record model.AccountRecord, f views.AccountForm) error {
 	page := p.page(r)
 	return p.renderEither(w, r, status, views.MemberSettingsPage(page, record, f), views.MemberSettingsPart(page, record, f))
 }
 
 func (p *portal) createUser(w http.ResponseWriter, r *http.Request) error {
-	return p.actWithEmail(w, r, p.DB.CreateUser, "", false)
+	act := p.DB.CreateUser
+	if wantsPart(r) {
+		act = func(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error {
+			_, err := p.DB.CreateUserOnScreen(ctx, actor, memberID, email, share)
+			return err
+		}
+	}
+	return p.actWithEmail(w, r, act, "", false)
 }
 
 func (p *portal) changeEmail(w http.ResponseWriter, r *http.Request) error {
@@ -135,8 +146,21 @@ func (p *portal) acted(w http.ResponseWriter, r *http.Request, id int64, err err
 	return redirect(w, memberPath(id)+"/settings")
 }
 
+// sendReset is the press. Where a part of the page answers it, that part shows
+// the link.
 func (p *portal) sendReset(w http.ResponseWriter, r *http.Request) error {
-	return p.act(w, r, p.DB.SendPasswordReset, "")
+	if !wantsPart(r) {
+		return p.act(w, r, p.DB.SendPasswordReset, "")
+	}
+	id, err := memberID(r)
+	if err != nil {
+		return err
+	}
+	record, err := p.DB.SendPasswordResetOnScreen(r.Context(), visitOf(r).by(), id)
+	if err != nil {
+		return p.acted(w, r, id, err, "")
+	}
+	return p.renderRecord(w, r, http.StatusOK, record, views.AccountForm{})
 }
 
 func (p *portal) cancelReset(w http.ResponseWriter, r *http.Request) error {

@@ -3,6 +3,7 @@ package views
 import (
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -25,6 +26,18 @@ type Input struct {
 
 func field(f Form, in Input) templ.Component {
 	return drawn(Page{}, func(ink *pen) { ink.field(f, in) })
+}
+
+// asUsual is a field about which there is nothing to say, before and after its
+// value: a record has 18 of them, and they are the same in every one.
+type asUsual struct{ before, after string }
+
+func (in Input) asUsual() asUsual {
+	const here = "\x00"
+	ink := &pen{}
+	ink.field(Form{Values: map[string]string{in.Name: here}}, in)
+	before, after, _ := strings.Cut(string(ink.html), here)
+	return asUsual{before, after}
 }
 
 // field writes an input with its label, and what there is to say about it.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -82,16 +83,49 @@ func openedWith(d *MemberProps) templ.Component {
 		ink.raw(`<input type="hidden" name="version" value="`)
 		ink.number(d.version())
 		ink.raw(`"><input type="hidden" name="was" value="`)
-		ink.text(d.opened())
+		ink.opened(d)
 		ink.raw(`">`)
 	})
+}
+
+// opened writes the record as this form began with it, as JSON: it tells what
+// the person changed from what somebody else did meanwhile.
+func (ink *pen) opened(d *MemberProps) {
+	if was := d.Form.Values["was"]; was != "" && d.Stale == nil {
+		ink.text(was)
+		return
+	}
+	m := &d.Member
+	if d.Stale != nil {
+		m = &d.Stale.Theirs
+	}
+	const quote = "&#34;" // of JSON, in an attribute
+	open := "{"
+	for _, f := range model.MemberFields {
+		ink.raw(open, quote, f.Name, quote, ":", quote)
+		ink.jsonText(f.Value(m))
+		ink.raw(quote)
+		open = ","
+	}
+	ink.raw("}")
+}
+
+// jsonText writes a text as JSON has it between its quotes. Few have anything
+// in them that JSON writes differently, and to hand the whole record to the
+// encoder takes 9 µs.
+func (ink *pen) jsonText(s string) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }) {
+		coded, _ := json.Marshal(s) // a text always encodes
+		s = string(coded[1 : len(coded)-1])
+	}
+	ink.text(s)
 }
 
 func memberFields(f Form, s *model.StaleError) templ.Component {
 	return drawn(Page{}, func(ink *pen) {
 		for _, g := range fieldGroups {
 			ink.raw("<section><h2>", g.name, `</h2><div class="fields">`)
-			for _, in := range g.inputs {
+			for i, in := range g.inputs {
 				switch in.Name {
 				case "status":
 					ink.statusField(f, in)
@@ -99,7 +133,13 @@ func memberFields(f Form, s *model.StaleError) templ.Component {
 					ink.notesField(f, in)
 				default:
 					in.Hint = theirs(s, in.Name)
-					ink.field(f, in)
+					if in.Hint != "" || f.Errors[in.Name] != "" {
+						ink.field(f, in)
+						continue
+					}
+					ink.raw(g.usual[i].before)
+					ink.text(f.Values[in.Name])
+					ink.raw(g.usual[i].after)
 				}
 			}
 			ink.raw("</div></section>")

@@ -144,6 +144,10 @@ type AccountRecord struct {
 	Why          Why
 }
 
+// ShowsLink reports whether the person who looks may see the link, and there is
+// one to see.
+func (r AccountRecord) ShowsLink() bool { return r.Status != nil && r.Status.LinkHidden == "" }
+
 // ResetStatus is the status message: that a reset email was sent, with the
 // link for those who may see it.
 type ResetStatus struct {
