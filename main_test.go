@@ -755,6 +755,128 @@ func TestMembersAreFoundByKeys(t *testing.T) {
 	b.enter()
 	b.sees("Why can’t they sign in?")
 	b.sees("Łukasz")
+
+	// Whoever is on another page of a search, too, opens what is marked.
+	b.visit("/admin/members?q=a")
+	b.visit(b.attribute("[rel=next]", "href"))
+	b.ready()
+	b.key("/", "Slash", 191)
+	to = b.attribute("tbody [aria-selected] .badge", "href")
+	b.enter()
+	b.is("location.pathname", to)
+
+	// The slash finds while something has the focus in which nobody writes, and
+	// from the pages without a search leads to it.
+	for _, focus := range []string{"[name=sort]", "[name=filter]:checked", ".me summary"} {
+		b.visit("/admin/members")
+		b.ready()
+		value[bool](b, `document.querySelector("`+focus+`").focus() === undefined`)
+		b.key("/", "Slash", 191)
+		b.is("document.activeElement.id + document.activeElement.value", "q")
+	}
+	for _, focus := range []string{`<input readonly>`, `<input type="checkbox">`, `<button type="button">x</button>`} {
+		b.visit("/admin/staff")
+		b.ready()
+		value[bool](b, `document.querySelector("main").innerHTML = '`+focus+`', document.querySelector("main > *").focus() === undefined`)
+		b.key("/", "Slash", 191)
+		b.is("document.activeElement.id + document.activeElement.value", "find")
+	}
+	b.visit("/admin/members/new")
+	b.ready()
+	value[bool](b, `document.querySelector("[name=notes]").focus() === undefined`)
+	b.key("/", "Slash", 191)
+	b.is("document.activeElement.name + document.activeElement.value", "notes/")
+	for _, path := range []string{"/account", "/account/password", "/demo/letters"} {
+		b.visit(path)
+		b.ready()
+		value[bool](b, `document.activeElement.blur() === undefined`)
+		b.key("/", "Slash", 191)
+		b.is("location.pathname + location.hash + document.activeElement.id", "/admin/members#qq")
+		b.ready()
+		b.types("luk")
+		b.is("location.pathname + location.search", "/admin/members?q=luk")
+	}
+}
+
+// Keys are faster than answers: what they mean is the answer to what is typed.
+func TestKeysWaitForTheAnswer(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.signIn(email, password)
+	b.sees("Members")
+
+	// at once is all of it in one breath, before any answer can be there.
+	atOnce := func(text, then string, keys ...string) {
+		t.Helper()
+		var presses strings.Builder
+		for _, key := range keys {
+			fmt.Fprintf(&presses, `field.dispatchEvent(new KeyboardEvent("keydown", {key: %q, bubbles: true, cancelable: true}));`, key)
+		}
+		value[bool](b, fmt.Sprintf(`(() => {
+			const field = document.querySelector("[data-finds]")
+			document.addEventListener("click", e => { window.opened = e.target.closest("a").getAttribute("href"); e.preventDefault() }, true)
+			field.focus()
+			field.value = %q
+			field.dispatchEvent(new InputEvent("input", {bubbles: true}))
+			%s %s
+			return true
+		})()`, text, presses.String(), then))
+	}
+	for _, c := range []struct{ page, hits string }{
+		{"/admin/members", "#members tbody tr .badge"},
+		{"/admin/staff", "#hits [role=option]"},
+	} {
+		for _, keys := range []struct {
+			pressed []string
+			hit     int
+		}{
+			{[]string{"Enter"}, 0},
+			{[]string{"ArrowDown", "ArrowDown", "Enter"}, 2},
+			{[]string{"ArrowUp", "ArrowDown", "Enter"}, 1},
+			{[]string{"ArrowDown", "Enter", "ArrowDown"}, 1},
+		} {
+			b.visit(c.page)
+			b.ready()
+			atOnce("\ufeff ma ", "", keys.pressed...)
+			b.is(`window.opened === undefined ? "" : "opened"`, "opened")
+			b.is(`window.opened`, value[string](b, fmt.Sprintf(`document.querySelectorAll(%q)[%d].getAttribute("href")`, c.hits, keys.hit)))
+		}
+		b.visit(c.page)
+		b.ready()
+		atOnce("ma", "", "ArrowDown", "ArrowDown")
+		b.is(fmt.Sprintf(`String(Array.from(document.querySelectorAll(%q)).findIndex(e => e.closest("[aria-selected]")))`, c.hits), "2")
+
+		b.visit(c.page)
+		b.ready()
+		atOnce("luk", `document.querySelector("main a, main button").focus()`, "ArrowDown", "Enter")
+		b.is(`document.querySelector("[data-sought=luk]") ? "there" : ""`, "there")
+		b.is(`window.opened || "nothing"`, "nothing")
+	}
+	// In the list the count is said after anything would have been opened.
+	b.visit("/admin/members")
+	b.ready()
+	atOnce("luk", `document.querySelector("main a, main button").focus()`, "Enter")
+	b.is(`document.getElementById("said").textContent === document.querySelector("[data-sought=luk]").textContent ? "said" : ""`, "said")
+	b.is(`window.opened || "nothing"`, "nothing")
+}
+
+func TestTheListFitsSmallScreens(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.signIn(email, password)
+	b.sees("Members")
+	for _, width := range []int64{320, 360, 390, 768, 959, 1280} {
+		if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 768}); err != nil {
+			t.Fatal(err)
+		}
+		b.visit("/admin/members?q=ma")
+		b.ready()
+		if got := value[int64](b, `Math.max(document.documentElement.scrollWidth, ...Array.from(document.querySelectorAll("main *"), e => e.closest(".sieve") && !e.matches(".sieve") || e.closest(".unseen, thead") ? 0 : Math.ceil(e.getBoundingClientRect().right)))`); got > width {
+			t.Errorf("at %d the list is %d wide", width, got)
+		}
+	}
 }
 
 // What is asked for stands in the address: with htmx no page is loaded, and the
@@ -797,6 +919,27 @@ func TestTheListIsWhatItsAddressSays(t *testing.T) {
 	}
 	first := shown()
 
+	// Each press is a step back, the letters are none.
+	back := func() { value[bool](b, `setTimeout(() => history.back()) > 0`) }
+	for _, c := range []struct{ at, choices string }{
+		{"/admin/members?q=ma&filter=no-account&status=active", "ma,no-account,active,"},
+		{"/admin/members?q=ma&filter=no-account", "ma,no-account,,"},
+		{"/admin/members?q=ma", "ma,,,"},
+	} {
+		back()
+		at(c.at)
+		b.is(`["[name=q]", "[name=filter]:checked", "[name=status]", "[name=sort]"].map(s => document.querySelector(s).value).join()`, c.choices)
+		b.is(`document.querySelector("[data-sought]").dataset.sought`, "ma")
+	}
+	if value[string](b, `window.stayed || "no"`) != "yes" {
+		t.Error("a page was loaded anew on the way back")
+	}
+	b.do(chromedp.Click(`//label[contains(., "Never signed in")]`)) // what came back works as before
+	at("/admin/members?q=ma&filter=never-signed-in")
+	b.visit(asked)
+	b.ready()
+
+	b.key("/", "Slash", 191)
 	b.down()
 	to := value[string](b, `document.querySelector("tbody [aria-selected] .badge").getAttribute("href")`)
 	b.enter()

@@ -145,13 +145,20 @@ func (d *DB) RecordWithoutLink(ctx context.Context, actor model.Actor, memberID 
 	return r, err
 }
 
-// recordQuery is the record, its account, the newest link and that link's
+// headColumns are what the head of a record shows of the member.
+const headColumns = `m.id, m.member_no, m.first_name, m.last_name, m.company, m.email, m.phone, m.postcode, m.birth_date, m.status`
+
+func headTargets(m *model.Member) []any {
+	return []any{&m.ID, &m.MemberNo, &m.FirstName, &m.LastName, &m.Company, &m.Email, &m.Phone, &m.Postcode, &m.BirthDate, &m.Status}
+}
+
+// recordQuery is the head of the record, its account, the newest link and that link's
 // newest letter. Asked for one by one they took five queries, and with them
 // half the time of the Settings tab. For what few accounts have (sharers,
 // sessions, anybody's wrong tries that still slow somebody) it only says
 // whether there is any.
 const recordQuery = `
-	SELECT ` + memberColumns + `, ` + bareAccountColumns + `, ` + resetColumns + `, ` + letterColumns + `,
+	SELECT ` + headColumns + `, ` + bareAccountColumns + `, ` + resetColumns + `, ` + letterColumns + `,
 		EXISTS (SELECT 1 FROM failure WHERE last_at > +?5),
 		EXISTS (SELECT 1 FROM account o WHERE o.email_key = a.email_key AND o.id <> a.id),
 		EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.id),
@@ -184,11 +191,11 @@ type seen struct {
 	actorStands bool // see still
 }
 
-// recordRows are used again: to put together what 69 columns are scanned to
+// recordRows are used again: to put together what 58 columns are scanned to
 // takes as long as the scan.
 var recordRows = sync.Pool{New: func() any {
 	row := new(recordRow)
-	row.into = slices.Concat(memberTargets(&row.member), ifFound(bareAccountTargets(&row.account)), ifFound(resetTargets(&row.link)),
+	row.into = slices.Concat(headTargets(&row.member), ifFound(bareAccountTargets(&row.account)), ifFound(resetTargets(&row.link)),
 		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands})
 	return row
 }}
@@ -242,7 +249,7 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 		}
 	}
 	if s.failures {
-		if r.SlowedFor, err = d.slowedFor(ctx, a, now); err != nil {
+		if r.SlowedFor, err = d.slowedFor(ctx, q, a, now); err != nil {
 			return r, s, err
 		}
 	}
@@ -893,14 +900,14 @@ func (tx *Tx) setUpOwner(ctx context.Context, actor model.Actor, m model.Member)
 
 // slowedFor is how long the next sign-in has to wait, from wherever the wrong
 // tries came from.
-func (d *DB) slowedFor(ctx context.Context, a model.Account, now time.Time) (time.Duration, error) {
+func (d *DB) slowedFor(ctx context.Context, q querier, a model.Account, now time.Time) (time.Duration, error) {
 	var crowds [2][]byte
 	for i, login := range []string{model.EmailKey(a.Email), model.MemberNoKey(a.MemberNo)} {
 		if login != "" {
 			crowds[i] = d.crowdBucket(login)
 		}
 	}
-	waits, err := rows(ctx, d.point, func(rs *sql.Rows) (time.Duration, error) {
+	waits, err := rows(ctx, q, func(rs *sql.Rows) (time.Duration, error) {
 		var crowd bool
 		var f model.Failures
 		err := rs.Scan(&crowd, &f.Count, unix{&f.LastAt})

@@ -218,8 +218,8 @@ func TestSettingThePasswordSpendsTheLinkOnce(t *testing.T) {
 	if got := state(t, d, token); got != model.ResetUsed {
 		t.Errorf("link is %s, want used", got)
 	}
-	if _, _, err := d.Session(t.Context(), in.Session.ID); model.KindOf(err) != model.KindNotFound {
-		t.Errorf("the old session still counts: %v", err)
+	if counts(t, d, in.Session) {
+		t.Error("the old session still counts")
 	}
 	_, err = d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password)})
 	wantKind(t, err, model.KindSignIn)
@@ -462,4 +462,69 @@ func TestAnEmailOfAnotherAccountNamesThePerson(t *testing.T) {
 	}
 	err = d.SetRole(t.Context(), owner, bert, model.RoleStaff)
 	wantKind(t, err, model.KindInvalid)
+}
+
+// The line that somebody has the link on screen is written with the press whose
+// answer shows it, once for each link and person, and only where the link is
+// shown.
+func TestAPressWhoseAnswerShowsTheLinkSaysSo(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	staff := dbtest.Person(t, d, "Sam Staff", model.RoleStaff)
+	colleague := dbtest.Person(t, d, "Tom Staff", model.RoleStaff)
+	without := dbtest.Member(t, d, "Jon Brandt", "jon@example.org")
+	with := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	shown := func(memberID int64) (n int) {
+		t.Helper()
+		page, err := d.Activity(t.Context(), staff, memberID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range page.Lines {
+			if l.Act == model.ActResetShown {
+				n++
+			}
+		}
+		return n
+	}
+	before := shown(colleague.MemberID)
+
+	made, err := d.CreateUserOnScreen(t.Context(), staff, without, "jon@example.org", false)
+	if err != nil || made.Status == nil || made.Status.Link.IsZero() || shown(without) != 1 {
+		t.Errorf("Create User: %+v, %v, shown %d times", made.Status, err, shown(without))
+	}
+	var link string
+	for range 3 {
+		clock.Add(time.Minute)
+		r, err := d.SendPasswordResetOnScreen(t.Context(), staff, with)
+		if err != nil || !r.ShowsLink() || r.Status.Link.IsZero() || link != "" && r.Status.Link.Reveal() != link {
+			t.Fatalf("%+v, %v", r.Status, err)
+		}
+		link = r.Status.Link.Reveal()
+		if again, err := d.AccountRecord(t.Context(), staff, with); err != nil || again.Status.Link.Reveal() != link {
+			t.Errorf("%+v, %v", again.Status, err)
+		}
+	}
+	if n := shown(with); n != 1 {
+		t.Errorf("shown %d times, want once", n)
+	}
+	r, err := d.SendPasswordResetOnScreen(t.Context(), staff, colleague.MemberID)
+	if err != nil || r.Status == nil || r.ShowsLink() || !r.Status.Link.IsZero() || shown(colleague.MemberID) != before {
+		t.Errorf("an equal: %+v, %v", r.Status, err)
+	}
+	if err := d.EndSessions(t.Context(), dbtest.Owner(t, d), staff.MemberID); err != nil {
+		t.Fatal(err)
+	}
+	for name, see := range map[string]func() (model.AccountRecord, error){
+		"press": func() (model.AccountRecord, error) { return d.SendPasswordResetOnScreen(t.Context(), staff, with) },
+		"create": func() (model.AccountRecord, error) {
+			return d.CreateUserOnScreen(t.Context(), staff, with, "x@example.org", false)
+		},
+		"look": func() (model.AccountRecord, error) { return d.AccountRecord(t.Context(), staff, with) },
+	} {
+		r, err := see()
+		wantKind(t, err, model.KindForbidden)
+		if r.Status != nil && !r.Status.Link.IsZero() {
+			t.Errorf("%s: somebody who was signed out meanwhile got the link", name)
+		}
+	}
 }

@@ -1,19 +1,14 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"latchkey/db/model"
 )
@@ -44,7 +39,8 @@ func (d *DB) Members(ctx context.Context, actor model.Actor, q model.MemberQuery
 
 // sight is the database as it stands at one moment, for questions that are
 // asked one after another and must fit together: a place may be another
-// member's a moment later. Each question is short (see pointReads).
+// member's a moment later. A question that began is finished (see pointReads
+// for why); none begins once its request is over.
 type sight struct {
 	conn *sql.Conn
 	db   *DB
@@ -67,11 +63,19 @@ func (d *DB) sight(ctx context.Context, look func(s *sight) error) error {
 }
 
 func (s *sight) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.conn.QueryContext(context.WithoutCancel(ctx), query, args...)
+	return s.conn.QueryContext(begun(ctx), query, args...)
 }
 
 func (s *sight) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+	return s.conn.QueryRowContext(begun(ctx), query, args...)
+}
+
+// begun is a context for what is not stopped half-way.
+func begun(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // termSet is the members with a term of one beginning, as the index has them.
@@ -335,6 +339,10 @@ func (s *sight) eachBlock(ctx context.Context, prefix string, from, to int64, vi
 
 // has reports whether a place is among the hits.
 func (s *sight) has(ctx context.Context, h *hits, place int64) (bool, error) {
+	if h.many == nil {
+		_, ok := slices.BinarySearch(h.few, place)
+		return ok, nil
+	}
 	i, ok := slices.BinarySearchFunc(h.many, place>>blockBits, func(b hitBlock, no int64) int { return int(b.no - no) })
 	if !ok {
 		return false, nil
@@ -396,22 +404,24 @@ func (s *sight) inOrder(ctx context.Context, h *hits, from int64, down bool, lim
 	return places, nil
 }
 
-// lookedAfter are the filters that few members pass: they are found by those
-// few, through an index of their own. The places come from an index as well:
+// lookedAfter are the filters that few members pass as a rule: they are found
+// by those few, through an index of their own. The places come from an index as well:
 // the records are large, and their notes larger.
 var lookedAfter = map[model.MemberFilter]string{
 	model.FilterStaff: `
 		SELECT m.place FROM account a JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
 		WHERE (a.role <> 'member' OR a.pending_role <> '') AND a.role <> 'member'`, // twice: so the index is used
 	model.FilterUnfinished: `
-		SELECT m.place FROM reset r JOIN account a ON a.id = r.account_id JOIN member m INDEXED BY member_by_age ON m.id = a.member_id WHERE r.ended_at IS NULL`,
-	// Only what was sent to the present address, and last, says something about it.
+		SELECT m.place FROM reset r JOIN account a ON a.id = r.account_id JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
+		WHERE r.ended_at IS NULL AND (a.last_sign_in_at IS NULL OR a.last_sign_in_at < r.asked_at)`, // else they remembered the old password
+	// What was sent to the present address says something about it, until a
+	// later letter was accepted. One that waits says nothing yet.
 	model.FilterFailing: `
 		SELECT m.place FROM letter l JOIN letter_subject s ON s.letter_id = l.id
 			JOIN account a ON a.id = s.account_id AND a.email_key = l.to_key JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
 		WHERE l.state = 'failed' AND NOT EXISTS (
 			SELECT 1 FROM letter_subject t JOIN letter n ON n.id = t.letter_id
-			WHERE t.account_id = a.id AND t.letter_id > l.id AND n.to_key = l.to_key)`,
+			WHERE t.account_id = a.id AND t.letter_id > l.id AND n.to_key = l.to_key AND n.state = 'accepted')`,
 }
 
 func (s *sight) places(ctx context.Context, query string, args ...any) ([]int64, error) {
@@ -425,32 +435,37 @@ func (s *sight) places(ctx context.Context, query string, args ...any) ([]int64,
 }
 
 // blocked are those who are disabled, and those who have to wait after wrong
-// tries. Failures are counted under a hash that tells nobody's name; who had
-// one in the last minutes stands in the audit lines.
+// tries. Failures are counted under a hash that tells nobody's name; whose they
+// may be stands in the audit lines of the last minutes: who had one, and who
+// was given the login under which somebody had one.
 func (s *sight) blocked(ctx context.Context) ([]int64, error) {
-	all, err := s.places(ctx, `SELECT m.place FROM account a JOIN member m INDEXED BY member_by_age ON m.id = a.member_id WHERE a.disabled_at IS NOT NULL`)
+	all, err := s.places(ctx, `
+		SELECT m.place FROM account a JOIN member m INDEXED BY member_by_age ON m.id = a.member_id WHERE a.disabled_at IS NOT NULL`)
 	if err != nil {
 		return nil, err
 	}
 	now := s.db.Now()
 	tried, err := rows(ctx, s, scanAccountRow, `SELECT `+accountColumns+accountTables+`
-		WHERE a.id IN (SELECT account_id FROM audit WHERE act = ? AND at > ?)`, model.ActSignInFailed, now.Add(-model.LongestDelay).Unix())
+		WHERE a.id IN (SELECT account_id FROM audit WHERE act IN (?, ?, ?) AND at > ?)`,
+		model.ActSignInFailed, model.ActAccountMade, model.ActEmailChanged, now.Add(-model.LongestDelay).Unix())
 	if err != nil {
 		return nil, err
 	}
+	var slowed []int64 // members
 	for _, a := range tried {
-		wait, err := s.db.slowedFor(ctx, a, now)
+		wait, err := s.db.slowedFor(ctx, s, a, now)
 		if err != nil {
 			return nil, err
 		}
 		if wait > 0 {
-			places, err := s.places(ctx, `SELECT place FROM member WHERE id = ?`, a.MemberID)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, places...)
+			slowed = append(slowed, a.MemberID)
 		}
 	}
+	places, err := s.places(ctx, `SELECT place FROM member WHERE id IN (SELECT value FROM json_each(?))`, list(slowed))
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, places...)
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }
@@ -458,17 +473,13 @@ func (s *sight) blocked(ctx context.Context) ([]int64, error) {
 // page cuts one page out of the hits.
 func (s *sight) page(ctx context.Context, q model.MemberQuery, h hits) (model.MemberPage, error) {
 	page := model.MemberPage{Total: h.total}
-	at, jumped := parseCursor(q.After)
-	up := false
-	if !jumped {
-		at, up = parseCursor(q.Before)
+	from, up := parseCursor(q.After), false
+	if from == nil {
+		from = parseCursor(q.Before)
+		up = from != nil
 	}
 	most := q.PerPage()
-	var from *cursor
-	if jumped || up {
-		from = &at
-	}
-	found, err := s.rowsFrom(ctx, q.Sort, &h, from, up, most+1)
+	found, err := s.rowsFrom(ctx, q, &h, from, up, most+1)
 	if err != nil {
 		return page, err
 	}
@@ -477,22 +488,45 @@ func (s *sight) page(ctx context.Context, q model.MemberQuery, h hits) (model.Me
 	if up {
 		slices.Reverse(page.Rows)
 	}
-	if n := len(page.Rows); n > 0 {
-		if up && more || jumped {
-			page.Prev = cursorOf(q.Sort, page.Rows[0]).String()
+	if len(page.Rows) == 0 {
+		return page, nil
+	}
+	first, last := cursorOf(q.Sort, page.Rows[0]), cursorOf(q.Sort, page.Rows[len(page.Rows)-1])
+	before, after := more && up, more && !up
+	if from != nil {
+		// Whoever stood on the page that this one was asked from may have left
+		// the list since.
+		beyond := &first
+		if up {
+			beyond = &last
 		}
-		if up || more {
-			page.Next = cursorOf(q.Sort, page.Rows[n-1]).String()
+		rest, err := s.rowsFrom(ctx, q, &h, beyond, !up, 1)
+		if err != nil {
+			return page, err
 		}
+		if up {
+			after = len(rest) > 0
+		} else {
+			before = len(rest) > 0
+		}
+	}
+	if before {
+		page.Prev = first.String()
+	}
+	if after {
+		page.Next = last.String()
+	}
+	for i, r := range page.Rows {
+		page.Rows[i].Slowed = q.Filter == model.FilterBlocked && !r.Disabled
 	}
 	return page, nil
 }
 
 // rowsFrom gives the hits after a cursor in the order of the list, or upward
 // those before it, the nearest first.
-func (s *sight) rowsFrom(ctx context.Context, sort model.MemberSort, h *hits, from *cursor, up bool, limit int) ([]model.MemberRow, error) {
+func (s *sight) rowsFrom(ctx context.Context, q model.MemberQuery, h *hits, from *cursor, up bool, limit int) ([]model.MemberRow, error) {
 	switch {
-	case sort == model.SortName:
+	case q.Sort == model.SortName:
 		place, err := s.placeOf(ctx, from, up)
 		if err != nil {
 			return nil, err
@@ -506,20 +540,18 @@ func (s *sight) rowsFrom(ctx context.Context, sort model.MemberSort, h *hits, fr
 			slices.Reverse(found)
 		}
 		return found, err
-	case h.many == nil:
-		return s.sorted(ctx, sort, h.few, from, up, limit)
 	case h.total <= mostSorted:
 		few, err := s.inOrder(ctx, h, firstPlace, false, h.total)
 		if err != nil {
 			return nil, err
 		}
-		return s.sorted(ctx, sort, few, from, up, limit)
+		return s.sorted(ctx, q.Sort, few, from, up, limit)
 	}
-	places, err := s.walk(ctx, sort, h, from, up, limit)
+	places, err := s.walk(ctx, q, h, from, up, limit)
 	if err != nil {
 		return nil, err
 	}
-	return s.sorted(ctx, sort, places, nil, up, limit)
+	return s.sorted(ctx, q.Sort, places, nil, up, limit)
 }
 
 // mostListed is how many places of a crowd are rather listed than laid on
@@ -530,26 +562,24 @@ const mostListed = 32_000
 // among all members: the fewer they are, the longer that takes.
 const mostSorted = 2000
 
-// firstPlace is before every place, lastPlace after every one.
-const (
-	firstPlace = math.MinInt64 >> 1
-	lastPlace  = math.MaxInt64 >> 1
-)
+// firstPlace is before every place.
+const firstPlace = math.MinInt64 >> 1
 
-// placeOf is the place from which a page in the order of names goes on.
+// placeOf is the place from which a page in the order of names goes on: the
+// one beside the member whom the cursor names. Of somebody who is gone it is
+// the beginning.
 func (s *sight) placeOf(ctx context.Context, from *cursor, up bool) (place int64, err error) {
 	if from == nil {
 		return firstPlace, nil
 	}
-	query, none := `SELECT place FROM member WHERE (sort_key, id) > (?, ?) AND place IS NOT NULL ORDER BY sort_key, id LIMIT 1`, int64(lastPlace)
-	if up {
-		query, none = `SELECT place FROM member WHERE (sort_key, id) < (?, ?) AND place IS NOT NULL ORDER BY sort_key DESC, id DESC LIMIT 1`, firstPlace
+	err = s.QueryRowContext(ctx, `SELECT place FROM member INDEXED BY member_by_age WHERE id = ?`, from.id).Scan(&place)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return firstPlace, nil
+	case up:
+		return place - 1, err
 	}
-	err = s.QueryRowContext(ctx, query, from.key, from.id).Scan(&place)
-	if errors.Is(err, sql.ErrNoRows) {
-		return none, nil
-	}
-	return place, err
+	return place + 1, err
 }
 
 const memberRowColumns = `m.id, m.member_no, m.first_name, m.last_name, m.company, m.email, m.phone, m.city, m.status,
@@ -625,10 +655,13 @@ var (
 
 // walk goes through the members in the order of the list until it has met
 // enough of many hits. The more hits there are, the sooner it has.
-func (s *sight) walk(ctx context.Context, sort model.MemberSort, h *hits, from *cursor, up bool, limit int) (places []int64, err error) {
+func (s *sight) walk(ctx context.Context, q model.MemberQuery, h *hits, from *cursor, up bool, limit int) (places []int64, err error) {
 	list := []stretch{newest}
-	if sort == model.SortLastSignIn {
+	if q.Sort == model.SortLastSignIn {
 		list = []stretch{signedInLast, neverSignedIn}
+		if q.Filter == model.FilterNoAccount || q.Filter == model.FilterNeverSignedIn {
+			list = list[1:] // nobody who ever signed in is among them
+		}
 	}
 	before, order := `<`, `DESC`
 	if up {
@@ -679,165 +712,11 @@ func (s *sight) walk(ctx context.Context, sort model.MemberSort, h *hits, from *
 	return places, nil
 }
 
-// near is the text of a search that found nobody with its wrong word written
-// as a name on the roll that comes nearest, if that finds somebody.
-func (s *sight) near(ctx context.Context, q model.MemberQuery) (string, error) {
-	words := model.SearchWords(q.Text)
-	typed := strings.Fields(q.Text)
-	if len(words) != len(typed) || len(words) > mostMended {
-		return "", nil // words and what was typed do not go together one by one
-	}
-	if found, err := s.find(ctx, model.MemberQuery{Text: q.Text}); err != nil || found.total > 0 {
-		return "", err // spelled well: it is the filter that nobody passes
-	}
-	// A word that nobody has is the wrong one; if there is none, it may be any.
-	var suspects []int
-	for i, w := range words {
-		set, err := s.termSet(ctx, w)
-		if err != nil {
-			return "", err
-		}
-		if set.total == 0 {
-			suspects = append(suspects, i)
-		}
-	}
-	if len(suspects) > 1 {
-		return "", nil
-	}
-	if suspects == nil {
-		for i := range words {
-			suspects = append(suspects, i)
-		}
-	}
-	for _, i := range suspects {
-		names, err := s.spelledNearly(ctx, words[i])
-		if err != nil {
-			return "", err
-		}
-		for _, name := range names {
-			mended := slices.Clone(typed)
-			mended[i] = name
-			try := q
-			try.Text = strings.Join(mended, " ")
-			found, err := s.find(ctx, try)
-			if err != nil {
-				return "", err
-			}
-			if found.total > 0 {
-				return try.Text, nil
-			}
-		}
-	}
-	return "", nil
-}
-
-const (
-	mostMended  = 4      // words of a search that is looked at for slips
-	mostOffered = 5      // spellings that are tried for one word
-	mostNames   = 20_000 // terms that are looked through for a word with two slips
-)
-
-// spelledNearly gives names on the roll that a few slips away from a folded
-// word, the nearest and most frequent first, as their holders write them.
-func (s *sight) spelledNearly(ctx context.Context, word string) ([]string, error) {
-	letters := utf8.RuneCountInString(word)
-	if letters < 3 || strings.ContainsAny(word, "0123456789") {
-		return nil, nil
-	}
-	type spelling struct {
-		term  string
-		slips int
-		many  int
-	}
-	scan := func(rs *sql.Rows) (f spelling, err error) { return f, rs.Scan(&f.term, &f.many) }
-	spellings, err := json.Marshal(model.Spellings(word))
-	if err != nil {
-		return nil, err
-	}
-	// Who typed half of a name meant one that goes on. Three letters are half of
-	// almost anything.
-	end := ""
-	if letters > 3 {
-		end = lastLetter
-	}
-	near, err := rows(ctx, s, scan, `
-		SELECT (SELECT min(term) FROM member_term WHERE term >= w.value AND term <= w.value || ?2),
-			(SELECT count(*) FROM (SELECT 1 FROM member_term WHERE term >= w.value AND term <= w.value || ?2 LIMIT 100)) AS many
-		FROM json_each(?1) w WHERE many > 0`, string(spellings), end)
-	if err != nil {
-		return nil, err
-	}
-	if len(near) == 0 && letters >= 5 {
-		// Two slips, and the first two letters right: jumping from one term to
-		// the next greater one, however many members have it.
-		begin := string([]rune(word)[:2])
-		all, err := rows(ctx, s, scan, `
-			WITH RECURSIVE found (term) AS (
-				SELECT min(term) FROM member_term WHERE term >= ?1 AND term < ?2
-				UNION ALL
-				SELECT (SELECT min(term) FROM member_term WHERE term > found.term AND term < ?2) FROM found WHERE found.term IS NOT NULL
-				LIMIT ?3)
-			SELECT term, 1 FROM found WHERE term IS NOT NULL`, begin, begin+lastLetter, mostNames)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range all {
-			if f.slips = model.Slips(word, f.term, 2); f.slips <= 2 {
-				near = append(near, f)
-			}
-		}
-	}
-	for i, f := range near {
-		near[i].slips = model.Slips(word, f.term, 3)
-	}
-	slices.SortFunc(near, func(a, b spelling) int {
-		return cmp.Or(cmp.Compare(a.slips, b.slips), cmp.Compare(b.many, a.many), cmp.Compare(a.term, b.term))
-	})
-	var names []string
-	for _, f := range near {
-		name, err := s.nameOf(ctx, f.term)
-		if err != nil {
-			return nil, err
-		}
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-		if len(names) == mostOffered {
-			break
-		}
-	}
-	return names, nil
-}
-
-// nameOf is a term as the name it is part of writes it, "" if it is none: an
-// address or a number is not offered.
-func (s *sight) nameOf(ctx context.Context, term string) (string, error) {
-	var m model.Member
-	err := s.QueryRowContext(ctx, `
-		SELECT m.first_name, m.last_name, m.company FROM member_term t JOIN member m ON m.place = t.place WHERE t.term = ? ORDER BY t.place LIMIT 1`, term).
-		Scan(&m.FirstName, &m.LastName, &m.Company)
-	if err != nil {
-		return "", err
-	}
-	for _, text := range []string{m.LastName, m.FirstName, m.Company} {
-		for _, word := range strings.FieldsFunc(text, func(r rune) bool {
-			return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(`.,;:&/()"`, r)
-		}) {
-			if slices.Contains(model.SearchWords(word), term) {
-				return word, nil
-			}
-		}
-	}
-	return "", nil
-}
-
 // cursor is a place in the order of the list, after or before which a page
-// begins. It names the member and what the order goes by, so it stays where it
-// is when the member is gone.
+// begins. It names nobody but by the id: addresses are written down by proxies.
 type cursor struct {
-	at  int64 // last sign-in, Unix seconds; 0 in other orders and without one
-	id  int64
-	key string // of the name
+	id int64
+	at int64 // last sign-in, Unix seconds; 0 in other orders and without one
 }
 
 // The ends of the list: newest and latest come first.
@@ -848,30 +727,29 @@ var (
 
 func cursorOf(sort model.MemberSort, r model.MemberRow) cursor {
 	c := cursor{id: r.ID}
-	switch {
-	case sort == model.SortName:
-		c.key = r.SortKey()
-	case sort == model.SortLastSignIn && !r.LastSignInAt.IsZero():
+	if sort == model.SortLastSignIn && !r.LastSignInAt.IsZero() {
 		c.at = r.LastSignInAt.Unix()
 	}
 	return c
 }
 
 func (c cursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %s", c.id, c.at, c.key))
+	if c.at == 0 {
+		return strconv.FormatInt(c.id, 10)
+	}
+	return strconv.FormatInt(c.id, 10) + "-" + strconv.FormatInt(c.at, 10)
 }
 
-func parseCursor(s string) (c cursor, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return c, false
+// parseCursor gives nil for what is none.
+func parseCursor(s string) *cursor {
+	id, at, ok := strings.Cut(s, "-")
+	if !ok {
+		at = "0"
 	}
-	id, rest, _ := strings.Cut(string(raw), " ")
-	at, key, ok := strings.Cut(rest, " ")
-	c.key = key
-	if c.id, err = strconv.ParseInt(id, 10, 64); err != nil {
-		return c, false
+	n, err := strconv.ParseInt(id, 10, 64)
+	m, err2 := strconv.ParseInt(at, 10, 64)
+	if err != nil || err2 != nil || n < 0 || m < 0 {
+		return nil
 	}
-	c.at, err = strconv.ParseInt(at, 10, 64)
-	return c, ok && err == nil
+	return &cursor{id: n, at: m}
 }

@@ -109,25 +109,34 @@ func (tx *Tx) index(ctx context.Context, memberID int64) error {
 	}
 	was, now := strings.Fields(had), terms(m, account, signedIn)
 	key, place := m.SortKey(), placed.Int64
-	if !placed.Valid {
-		was = nil
-	}
-	if key != keyWas || !placed.Valid {
-		if place, err = tx.placeFor(ctx, m.ID, key, placed); err != nil {
+	stays := placed.Valid && key == keyWas
+	if placed.Valid && !stays {
+		around, err := tx.neighbours(ctx, m.ID, key)
+		if err != nil {
 			return err
 		}
-		if placed.Valid && place != placed.Int64 {
-			if err := tx.reterm(ctx, placed.Int64, was, nil); err != nil {
+		stays = around.room(place)
+	}
+	if !stays {
+		// Off the old place first: others may be moved onto it.
+		if placed.Valid {
+			if err := tx.reterm(ctx, []change{{place: place, was: was}}); err != nil {
 				return err
 			}
-			was = nil
+			if _, err := tx.ExecContext(ctx, `UPDATE member SET place = NULL WHERE id = ?`, m.ID); err != nil {
+				return err
+			}
+		}
+		was = nil
+		if place, err = tx.placeFor(ctx, m.ID, key); err != nil {
+			return err
 		}
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE member SET sort_key = ?, search = ?, place = ? WHERE id = ?`,
 		key, strings.Join(now, " "), place, m.ID); err != nil {
 		return err
 	}
-	return tx.reterm(ctx, place, was, now)
+	return tx.reterm(ctx, []change{{place: place, was: was, now: now}})
 }
 
 // indexThese is index for many.
@@ -143,49 +152,62 @@ func (tx *Tx) indexThese(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// placeFor is a free place between those who come before and after in the
-// order of names; the one a member has, if it still fits.
-func (tx *Tx) placeFor(ctx context.Context, id int64, key string, has sql.NullInt64) (int64, error) {
+// neighbours are the places of those who come before and after a name.
+type neighbours struct{ before, after sql.NullInt64 }
+
+func (tx *Tx) neighbours(ctx context.Context, id int64, key string) (n neighbours, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT (SELECT place FROM member WHERE (sort_key, id) < (?1, ?2) AND place IS NOT NULL AND id <> ?2 ORDER BY sort_key DESC, id DESC LIMIT 1),
+			(SELECT place FROM member WHERE (sort_key, id) > (?1, ?2) AND place IS NOT NULL AND id <> ?2 ORDER BY sort_key, id LIMIT 1)`,
+		key, id).Scan(&n.before, &n.after)
+	return n, err
+}
+
+// room reports whether a place lies between them.
+func (n neighbours) room(place int64) bool {
+	return (!n.before.Valid || n.before.Int64 < place) && (!n.after.Valid || place < n.after.Int64)
+}
+
+// placeFor is a free place for a member who has none, in the order of names.
+func (tx *Tx) placeFor(ctx context.Context, id int64, key string) (int64, error) {
 	for {
-		var before, after sql.NullInt64
-		if err := tx.QueryRowContext(ctx, `
-			SELECT (SELECT place FROM member WHERE (sort_key, id) < (?1, ?2) AND place IS NOT NULL AND id <> ?2 ORDER BY sort_key DESC, id DESC LIMIT 1),
-				(SELECT place FROM member WHERE (sort_key, id) > (?1, ?2) AND place IS NOT NULL AND id <> ?2 ORDER BY sort_key, id LIMIT 1)`,
-			key, id).Scan(&before, &after); err != nil {
+		n, err := tx.neighbours(ctx, id, key)
+		if err != nil {
 			return 0, err
 		}
-		switch {
-		case has.Valid && (!before.Valid || before.Int64 < has.Int64) && (!after.Valid || has.Int64 < after.Int64):
-			return has.Int64, nil
-		case !before.Valid && !after.Valid:
+		switch before, after := n.before.Int64, n.after.Int64; {
+		case !n.before.Valid && !n.after.Valid:
 			return 0, nil
-		case !before.Valid:
-			return after.Int64 - placeGap, nil
-		case !after.Valid:
-			return before.Int64 + placeGap, nil
-		case after.Int64-before.Int64 > 1:
-			return before.Int64 + (after.Int64-before.Int64)/2, nil
+		case !n.before.Valid:
+			return after - placeGap, nil
+		case !n.after.Valid:
+			return before + placeGap, nil
+		case after-before > 1:
+			// Not in the middle of a wide gap: a list of new names is mostly
+			// typed and read in, in its order.
+			return before + min((after-before)/2, 2*placeGap), nil
 		}
-		if err := tx.spread(ctx, before.Int64, id); err != nil {
+		if err := tx.spread(ctx, n.before.Int64); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// spread makes room around a place: the members of the smallest window that is
-// at most half full are put into it at equal distances. Windows are four times
-// as many places each, so most newcomers move nobody and a few move some dozen
-// (order maintenance; Bender et al., "Two simplified algorithms for maintaining
-// order in a list", 2002).
-func (tx *Tx) spread(ctx context.Context, around, but int64) error {
+// spread makes room after a place. The members of the smallest window that is
+// not too full move apart, and half of the free room of the window goes to the
+// gap that was used up: whoever comes next comes to the same gap more often
+// than not. So a newcomer there moves a few others on the average, elsewhere
+// nobody (order maintenance; Bender et al., "Two simplified algorithms for
+// maintaining order in a list", 2002).
+func (tx *Tx) spread(ctx context.Context, after int64) error {
 	type moved struct {
 		id, place int64
 		terms     string
 	}
-	for width := int64(64); ; width *= 4 {
-		low := around &^ (width - 1)
+	for width := int64(128); ; width *= 4 {
+		low := after &^ (width - 1)
 		there, err := rows(ctx, tx, func(rs *sql.Rows) (m moved, err error) { return m, rs.Scan(&m.id, &m.place, &m.terms) },
-			`SELECT id, place, search FROM member WHERE place >= ? AND place < ? AND id <> ? ORDER BY place`, low, low+width, but)
+			`SELECT id, place, search FROM member WHERE place >= ? AND place < ? ORDER BY place`, low, low+width)
 		if err != nil {
 			return err
 		}
@@ -193,68 +215,93 @@ func (tx *Tx) spread(ctx context.Context, around, but int64) error {
 		if n > width/2 {
 			continue
 		}
-		for _, m := range there {
-			if err := tx.reterm(ctx, m.place, strings.Fields(m.terms), nil); err != nil {
-				return err
+		hole := (width - n) / 2
+		var changes []change
+		var to []int64
+		for i, m := range there {
+			place := low + int64(i)*(width-hole)/n
+			if m.place > after {
+				place += hole
 			}
+			to = append(to, place)
+			if place == m.place {
+				continue
+			}
+			all := strings.Fields(m.terms)
+			changes = append(changes, change{place: m.place, was: all}, change{place: place, now: all})
 			if _, err := tx.ExecContext(ctx, `UPDATE member SET place = NULL WHERE id = ?`, m.id); err != nil {
 				return err
 			}
 		}
 		for i, m := range there {
-			place := low + int64(i)*width/n
-			if _, err := tx.ExecContext(ctx, `UPDATE member SET place = ? WHERE id = ?`, place, m.id); err != nil {
-				return err
-			}
-			if err := tx.reterm(ctx, place, nil, strings.Fields(m.terms)); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE member SET place = ? WHERE id = ? AND place IS NULL`, to[i], m.id); err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.reterm(ctx, changes)
 	}
 }
 
-// reterm exchanges the terms of the member at a place.
-func (tx *Tx) reterm(ctx context.Context, place int64, was, now []string) error {
-	for _, t := range was {
-		if slices.Contains(now, t) {
-			continue
+// change is what becomes of the terms at one place.
+type change struct {
+	place    int64
+	was, now []string
+}
+
+// reterm makes changes of terms. Those who leave a place do so before anybody
+// comes to it.
+func (tx *Tx) reterm(ctx context.Context, changes []change) error {
+	leave, join := map[string][]int64{}, map[string][]int64{}
+	for _, c := range changes {
+		for _, t := range c.was {
+			if slices.Contains(c.now, t) {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM member_term WHERE term = ? AND place = ?`, t, c.place); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM member_term WHERE term = ? AND place = ?`, t, place); err != nil {
-			return err
+		kept := beginnings(c.now)
+		for prefix := range beginnings(c.was) {
+			if !kept[prefix] {
+				leave[prefix] = append(leave[prefix], c.place)
+			}
 		}
 	}
-	for _, t := range now {
-		if slices.Contains(was, t) {
-			continue
+	for _, c := range changes {
+		var came []string
+		for _, t := range c.now {
+			if slices.Contains(c.was, t) {
+				continue
+			}
+			came = append(came, t)
+			if _, err := tx.ExecContext(ctx, `INSERT INTO member_term (term, place) VALUES (?, ?)`, t, c.place); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO member_term (term, place) VALUES (?, ?)`, t, place); err != nil {
-			return err
+		// Also those beginnings that the member had by another term: one more
+		// term can make a crowd of them, and of a longer one with them.
+		for prefix := range beginnings(came) {
+			join[prefix] = append(join[prefix], c.place)
 		}
 	}
-	old, fresh := beginnings(was), beginnings(now)
-	if err := descend(minus(old, fresh), func(prefix string) (bool, error) { return tx.leaveCrowd(ctx, prefix, place) }); err != nil {
+	if err := descend(leave, func(prefix string, places []int64) (bool, error) { return tx.leaveCrowd(ctx, prefix, places) }); err != nil {
 		return err
 	}
-	return descend(minus(fresh, old), func(prefix string) (bool, error) { return tx.joinCrowd(ctx, prefix, place) })
-}
-
-func minus(a, b map[string]bool) map[string]bool {
-	out := maps.Clone(a)
-	maps.DeleteFunc(out, func(k string, _ bool) bool { return b[k] })
-	return out
+	return descend(join, func(prefix string, places []int64) (bool, error) { return tx.joinCrowd(ctx, prefix, places) })
 }
 
 // descend visits beginnings, the shorter ones first, as long as they are
-// crowds: what goes on from one that is none is none either.
-func descend(all map[string]bool, visit func(prefix string) (crowd bool, err error)) error {
+// crowds. A crowd has all places of what goes on from it, and became one no
+// later; so what goes on from a beginning that is none is none either.
+func descend(all map[string][]int64, visit func(prefix string, places []int64) (crowd bool, err error)) error {
 	none := map[string]bool{}
 	for _, prefix := range slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Compare(len(a), len(b)) }) {
 		if none[shorter(prefix)] {
 			none[prefix] = true
 			continue
 		}
-		crowd, err := visit(prefix)
+		crowd, err := visit(prefix, all[prefix])
 		if err != nil {
 			return err
 		}
@@ -272,32 +319,25 @@ func shorter(prefix string) string {
 	return prefix[:len(prefix)-size]
 }
 
-func (tx *Tx) leaveCrowd(ctx context.Context, prefix string, place int64) (crowd bool, err error) {
-	b, err := readBlock(ctx, tx, prefix, place>>blockBits)
-	if err != nil || b == nil {
-		return b != nil, err
-	}
-	b.remove(place)
-	return true, tx.writeBlock(ctx, prefix, place>>blockBits, b)
+func (tx *Tx) isCrowd(ctx context.Context, prefix string) (crowd bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM member_crowd WHERE prefix = ?)`, prefix).Scan(&crowd)
+	return crowd, err
 }
 
-func (tx *Tx) joinCrowd(ctx context.Context, prefix string, place int64) (crowd bool, err error) {
-	var n int
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM member_crowd WHERE prefix = ?)`, prefix).Scan(&crowd)
-	if err != nil {
+func (tx *Tx) leaveCrowd(ctx context.Context, prefix string, places []int64) (crowd bool, err error) {
+	if crowd, err := tx.isCrowd(ctx, prefix); err != nil || !crowd {
 		return false, err
 	}
-	if crowd {
-		b, err := readBlock(ctx, tx, prefix, place>>blockBits)
-		if err != nil {
-			return false, err
-		}
-		if b == nil {
-			b = new(block)
-		}
-		b.add(place)
-		return true, tx.writeBlock(ctx, prefix, place>>blockBits, b)
+	return true, tx.editCrowd(ctx, prefix, places, (*block).remove)
+}
+
+func (tx *Tx) joinCrowd(ctx context.Context, prefix string, places []int64) (crowd bool, err error) {
+	if crowd, err := tx.isCrowd(ctx, prefix); err != nil {
+		return false, err
+	} else if crowd {
+		return true, tx.editCrowd(ctx, prefix, places, (*block).add)
 	}
+	var n int
 	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM member_term WHERE term >= ? AND term < ? LIMIT ?)`,
 		prefix, prefix+lastLetter, crowdSize).Scan(&n); err != nil || n < crowdSize {
 		return false, err
@@ -308,6 +348,36 @@ func (tx *Tx) joinCrowd(ctx context.Context, prefix string, place int64) (crowd 
 		return false, err
 	}
 	return true, tx.writeCrowd(ctx, prefix, all)
+}
+
+// editCrowd adds places to a crowd or removes them, each block once.
+func (tx *Tx) editCrowd(ctx context.Context, prefix string, places []int64, edit func(*block, int64)) error {
+	slices.Sort(places)
+	for len(places) > 0 {
+		no := places[0] >> blockBits
+		end := 1
+		for end < len(places) && places[end]>>blockBits == no {
+			end++
+		}
+		b, err := readBlock(ctx, tx, prefix, no)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			b = new(block)
+		}
+		was := *b
+		for _, p := range places[:end] {
+			edit(b, p)
+		}
+		if *b != was {
+			if err := tx.writeBlock(ctx, prefix, no, b); err != nil {
+				return err
+			}
+		}
+		places = places[end:]
+	}
+	return nil
 }
 
 func (tx *Tx) writeCrowd(ctx context.Context, prefix string, places []int64) error {
@@ -407,7 +477,7 @@ func (tx *Tx) rename(ctx context.Context) error {
 			return folded{m.ID, m.SortKey(), strings.Join(terms(m, account, signedIn), " ")}, nil
 		}, `SELECT `+memberColumns+`, a.id IS NOT NULL, a.last_sign_in_at IS NOT NULL
 			FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE m.id > ? ORDER BY m.id LIMIT 2000`, last)
-		if err != nil || len(some) == 0 {
+		if err := errors.Join(err, ctx.Err()); err != nil || len(some) == 0 {
 			return err
 		}
 		for _, f := range some {
@@ -460,7 +530,7 @@ func (tx *Tx) gatherCrowds(ctx context.Context) error {
 			for same < min(len(all), len(open)) && all[same] == open[same].prefix {
 				same++
 			}
-			if err := shut(same); err != nil {
+			if err := errors.Join(shut(same), ctx.Err()); err != nil {
 				return err
 			}
 			for _, prefix := range all[same:] {

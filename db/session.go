@@ -73,18 +73,6 @@ func session(ctx context.Context, q querier, id int64) (model.Session, error) {
 	return s, err
 }
 
-// Session is a running session and whose it is; an error of kind not found
-// says that it is over.
-func (d *DB) Session(ctx context.Context, id int64) (model.Session, model.Account, error) {
-	var s model.Session
-	a, err := scanAccount(d.point.QueryRowContext(ctx, `SELECT `+accountColumns+`, `+sessionColumns+`
-		FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = +?`, id), sessionTargets(&s)...)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && s.Over(a, d.Now()) {
-		return s, a, errNoSession
-	}
-	return s, a, err
-}
-
 // SessionKey is the one thing in a browser's session: the id of its row.
 const SessionKey = "session"
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"latchkey/db/model"
 	"latchkey/views"
@@ -22,11 +23,7 @@ func (p *portal) office(w http.ResponseWriter, _ *http.Request) error {
 func (p *portal) listMembers(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
 	asked := r.URL.Query()
-	q := model.MemberQuery{
-		Text: cut(asked.Get("q")), Filter: model.MemberFilter(asked.Get("filter")),
-		Status: model.Status(asked.Get("status")), Sort: model.MemberSort(asked.Get("sort")),
-		After: asked.Get("after"), Before: asked.Get("before"),
-	}.Known()
+	q := membersAsked(asked)
 	found, err := p.DB.Members(r.Context(), visitOf(r).by(), q)
 	if err != nil {
 		return err
@@ -39,20 +36,46 @@ func (p *portal) listMembers(w http.ResponseWriter, r *http.Request) error {
 	case wantsPart(r):
 		// The address bar follows what is typed and chosen, so that reloading and
 		// coming back show it again; without the fields that were left empty.
-		w.Header().Set("Hx-Replace-Url", views.MembersURL(q))
+		w.Header().Set(addressHeader(r, q), views.MembersURL(q))
 	}
 	return p.renderEither(w, r, http.StatusOK, views.MembersPage(page, found, q), part)
+}
+
+// membersAsked is what an address of the list asks for.
+func membersAsked(asked url.Values) model.MemberQuery {
+	return model.MemberQuery{
+		Text: searchText(asked.Get("q")), Filter: model.MemberFilter(asked.Get("filter")),
+		Status: model.Status(asked.Get("status")), Sort: model.MemberSort(asked.Get("sort")),
+		After: asked.Get("after"), Before: asked.Get("before"),
+	}.Known()
+}
+
+// addressHeader has htmx put an address into the browser's history. What is
+// chosen by a press is a step that Back undoes; letters that are typed are none.
+func addressHeader(r *http.Request, q model.MemberQuery) string {
+	var was model.MemberQuery
+	if u, err := url.Parse(r.Header.Get("Hx-Current-Url")); err == nil { // what is no address asks for nothing
+		was = membersAsked(u.Query())
+	}
+	if was.Filter != q.Filter || was.Status != q.Status || was.Sort != q.Sort {
+		return "Hx-Push-Url"
+	}
+	return "Hx-Replace-Url"
 }
 
 // searchLimit is more than anybody types to find somebody. A longer text only
 // has the database look for hundreds of words.
 const searchLimit = 200
 
-func cut(s string) string {
-	if n := []rune(s); len(n) > searchLimit {
-		return string(n[:searchLimit])
-	}
-	return s
+// searchText is what was typed as words with one space between them. What else
+// parts words here does so in app.js, which compares it with an answer's
+// data-sought: JavaScript counts U+FEFF, the byte order mark, as a space.
+func searchText(s string) string {
+	words := strings.FieldsFunc(strings.ToValidUTF8(s, ""), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff'
+	})
+	text := []rune(strings.Join(words, " "))
+	return strings.TrimSpace(string(text[:min(len(text), searchLimit)]))
 }
 
 // memberID reads the id in the path. What is no id is nobody's.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,10 +117,10 @@ func TestTheAddressFollowsTheList(t *testing.T) {
 		"?q=&filter=&status=&sort=":                           "/admin/members",
 		"?q=o%27b&filter=staff&status=active&sort=newest":     "/admin/members?q=o%27b&filter=staff&status=active&sort=newest",
 		"?q=%C5%82uk&filter=else&status=x&sort=z":             "/admin/members?q=%C5%82uk",
-		"?q=" + url.QueryEscape("a\r\nSet-Cookie: b") + "&as": "/admin/members?q=a%0D%0ASet-Cookie%3A+b",
+		"?q=" + url.QueryEscape("a\r\nSet-Cookie: b") + "&as": "/admin/members?q=a+Set-Cookie%3A+b",
 	} {
 		a := b.part("GET", "/admin/members"+asked).is(http.StatusOK)
-		if got := a.header.Get("Hx-Replace-Url"); got != want {
+		if got := a.header.Get("Hx-Replace-Url") + a.header.Get("Hx-Push-Url"); got != want {
 			t.Errorf("%s is at %q, not %q", asked, got, want)
 		}
 		if a.doc.Find("form").Length() != 0 {
@@ -128,6 +129,70 @@ func TestTheAddressFollowsTheList(t *testing.T) {
 	}
 	if got := b.get("/admin/members?q=a").header.Get("Hx-Replace-Url"); got != "" {
 		t.Errorf("a page replaces its address by %q", got)
+	}
+}
+
+// Back undoes what was chosen by a press; letters leave no steps behind.
+func TestAChoiceIsAStepInTheHistory(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for _, c := range []struct{ at, asked, header string }{
+		{"", "?q=a", "Hx-Replace-Url"},
+		{"?q=a&sort=newest", "?q=ab&filter=&status=&sort=newest", "Hx-Replace-Url"},
+		{"?q=a&filter=else#q", "?q=ab&filter=", "Hx-Replace-Url"},
+		{"?q=a&after=x", "?q=ab", "Hx-Replace-Url"},
+		{"?q=a", "?q=a&filter=staff", "Hx-Push-Url"},
+		{"?q=a", "?q=ab&status=lapsed", "Hx-Push-Url"},
+		{"?filter=staff&sort=newest", "?filter=staff", "Hx-Push-Url"},
+		{"%zz", "?q=a", "Hx-Replace-Url"},
+	} {
+		a := b.get("/admin/members"+c.asked, "Hx-Request", "true", "Hx-Request-Type", "partial", "Hx-Current-Url", s.URL+"/admin/members"+c.at).is(http.StatusOK)
+		for _, header := range []string{"Hx-Push-Url", "Hx-Replace-Url"} {
+			if got := a.header.Get(header) != ""; got != (header == c.header) {
+				t.Errorf("from %q to %q: %s is %q", c.at, c.asked, header, a.header.Get(header))
+			}
+		}
+	}
+}
+
+func TestSearchTextIsWordsAndNothingElse(t *testing.T) {
+	long := strings.Repeat("ł", searchLimit-1)
+	for typed, want := range map[string]string{
+		"  anna  meyer ": "anna meyer", "\ufeffanna\ufeff": "anna", "anna\tmeyer\r\n": "anna meyer", "an\u00a0na\u2003": "an na",
+		"a\x00b": "a b", "a\u0085": "a", "\xff\xfeanna\xc5": "anna", "\x00": "", "Łukasz 'O”": "Łukasz 'O”",
+		long + " more": long, long + "xyz": long + "x",
+	} {
+		if got := searchText(typed); got != want {
+			t.Errorf("%q is %q, not %q", typed, got, want)
+		}
+	}
+}
+
+// Whoever stood on the last page when its members went is led back.
+func TestAPageFromWhichEverybodyWentLeadsBack(t *testing.T) {
+	s := newSite(t)
+	for i := range 26 {
+		dbtest.Member(t, s.db, fmt.Sprintf("Member%02d Lind", i), "")
+	}
+	b := s.owner(t)
+	const first = "/admin/members?q=lind&filter=no-account&status=active"
+	last := b.get(b.get(first).one(`a[rel="next"]`).AttrOr("href", "")).is(http.StatusOK)
+	last.says("26 members, 1 on this page")
+	gone, err := strconv.ParseInt(strings.TrimPrefix(last.one("tbody .who a").AttrOr("href", ""), "/admin/members/"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := s.db.Member(t.Context(), model.ShellActor(), gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Status = model.StatusFormer
+	if err := s.db.ChangeMember(t.Context(), model.ShellActor(), m); err != nil {
+		t.Fatal(err)
+	}
+	a := b.get(last.path).is(http.StatusOK).says("There is nobody on this page any more.").saysNothingOf("Nobody found")
+	if got := a.one("main .empty a").AttrOr("href", ""); got != first {
+		t.Errorf("back leads to %s", got)
 	}
 }
 

@@ -2,12 +2,16 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alexedwards/scs/v2"
 
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
@@ -232,4 +236,21 @@ func TestStrangersDoNotSlowAKnownDevice(t *testing.T) {
 	}
 	stranger.post("/sign-in", "login", "nina@example.org", "password", dbtest.Password).is(http.StatusTooManyRequests)
 	known.signIn("nina@example.org", dbtest.Password)
+}
+
+// A browser that was signed in when sessions had another form signs in once
+// more; nothing goes wrong.
+func TestASessionOfFormerTimesIsNobodys(t *testing.T) {
+	s := newSite(t)
+	until := time.Now().Add(time.Hour)
+	former, err := scs.GobCodec{}.Encode(until, map[string]any{"session": int64(1)})
+	must0(t, err)
+	hash := sha256.Sum256([]byte("former"))
+	must0(t, s.db.SessionStore().Commit(base64.RawURLEncoding.EncodeToString(hash[:]), former, until))
+	b := s.browser(t)
+	b.header.Set("Cookie", "latchkey=former")
+	b.get("/admin/members").leads("/sign-in?next=%2Fadmin%2Fmembers")
+	b.post("/sign-in", "login", dbtest.OwnerEmail, "password", dbtest.OwnerPassword).leads("/")
+	b.header.Del("Cookie")
+	b.get("/admin/members").is(http.StatusOK)
 }

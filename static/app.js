@@ -64,14 +64,14 @@
 
   // Whoever copies it by hand has copied it all the same.
   document.addEventListener('copy', function (event) {
-    if (!event.target.hasAttribute || !event.target.hasAttribute('data-reset-link')) return
+    if (!closest(event, '[data-reset-link]')) return
     var button = document.querySelector('[data-copy="' + event.target.id + '"]')
     if (button) report(button)
   })
 
   // A link shown to be copied is selected whole by one press on it.
   document.addEventListener('focusin', function (event) {
-    if (event.target.hasAttribute('data-reset-link')) event.target.select()
+    if (closest(event, '[data-reset-link]')) event.target.select()
   })
 
   // --- Show password -----------------------------------------------------
@@ -99,28 +99,43 @@
   // itself, the one of the list changes the list. The cursor stays in it; arrows
   // move the choice through the hits, which is aria-selected.
 
-  // Enter may come before the answer to the last letter: then the first hit is
-  // opened when the answer is there, never one of an older answer.
+  // Keys are faster than the answer to the last letter. While it is due, arrows
+  // are kept and Enter waits: both mean its hits, never those of an older one.
+  var due = false
+  var steps = []
   var opening = false
+
+  function forget () {
+    steps = []
+    opening = false
+  }
+
+  function ask (field) {
+    due = true
+    window.htmx.trigger(field, 'search')
+  }
 
   function finder () { return document.querySelector('[data-finds]') }
 
   function place (field) { return document.getElementById(field.getAttribute('data-finds')) }
 
+  // answers reports whether what is shown answers what is typed. The server
+  // takes the same signs for spaces.
+  function answers (field) {
+    var sought = place(field).querySelector('[data-sought]')
+    return sought && sought.getAttribute('data-sought') === field.value.replace(/[\s\0- \x7f-\x9f]+/g, ' ').trim()
+  }
+
   function open (field) {
     var hits = place(field)
-    var sought = hits.querySelector('[data-sought]')
-    if (!sought || sought.getAttribute('data-sought') !== field.value.trim()) return false
     var hit = hits.querySelector('[aria-selected]') || hits.querySelector('[data-near]')
     if (hit) (hit.href ? hit : hit.querySelector('.badge')).click()
-    return true
   }
 
   function move (field, by) {
     var hits = Array.from(place(field).querySelectorAll('tbody tr, [role="option"]'))
-    var was = hits.findIndex(function (hit) { return hit.hasAttribute('aria-selected') })
+    var was = hits.indexOf(place(field).querySelector('[aria-selected]'))
     var hit = hits[was + by]
-    if (!hits.length) window.htmx.trigger(field, 'search')
     if (!hit) return
     if (was >= 0) hits[was].removeAttribute('aria-selected')
     hit.setAttribute('aria-selected', 'true')
@@ -131,19 +146,22 @@
 
   document.addEventListener('keydown', function (event) {
     var field = finder()
-    if (!field || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
 
-    if (event.key === '/' && !closest(event, 'input:not([type="radio"]), select, textarea, [contenteditable]')) {
-      event.preventDefault()
-      field.focus()
-      field.select()
-      return
+    if (event.key === '/' && !closest(event, ':read-write')) {
+      var list = document.querySelector('[href="/admin/members"]')
+      if (field || list) event.preventDefault()
+      if (field) {
+        field.focus()
+        field.select()
+      } else if (list) location = list.href + '#q'
     }
+    if (!field) return
     if (event.key === 'Escape') {
-      var list = closest(event, 'details[open]')
-      if (list) {
-        list.open = false
-        list.querySelector('summary').focus()
+      var menu = closest(event, 'details[open]')
+      if (menu) {
+        menu.open = false
+        menu.querySelector('summary').focus()
       } else if (closest(event, '.find') && shut()) {
         // The browser's own Escape empties the field.
         event.preventDefault()
@@ -151,38 +169,51 @@
       return
     }
     if (event.target !== field || !window.htmx) return
-    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+    var by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (by) {
       event.preventDefault()
-      move(field, event.key === 'ArrowDown' ? 1 : -1)
+      if (answers(field)) move(field, by)
+      else if (!due) ask(field)
+      else if (!opening) steps.push(by)
     }
     if (event.key !== 'Enter' || !field.value.trim() && !place(field).querySelector('[aria-selected]')) return
     event.preventDefault()
-    opening = !open(field)
-    if (opening) window.htmx.trigger(field, 'search')
+    if (answers(field)) return open(field)
+    opening = true
+    ask(field)
   })
 
   // An answer to the same letters, but to another filter, is an older one too.
   document.addEventListener('input', function (event) {
     var field = finder()
-    var sought = field && event.target !== field && place(field).querySelector('[data-sought]')
+    if (!field || event.target.form !== field.form) return
+    var sought = event.target !== field && place(field).querySelector('[data-sought]')
     if (sought) sought.removeAttribute('data-sought')
-    opening = false
+    due = true
+    forget()
   })
+
+  // Whoever went elsewhere is not taken away from there.
+  document.addEventListener('focusout', forget)
 
   // answered says what was found, unless the browser does: it reads the hit
   // that is chosen below the field.
   function answered (field) {
-    var hits = place(field)
-    var hit = hits.querySelector('[role="option"]')
-    var sought = hits.querySelector('[data-sought]')
-    if (opening && open(field)) opening = false
+    var hit = place(field).querySelector('[role="option"]')
+    var sought = place(field).querySelector('[data-sought]')
     expand(field, hit)
     if (sought && !hit) say(sought.textContent)
+    if (!answers(field)) return
+    var opens = opening
+    due = false
+    steps.forEach(function (by) { move(field, by) })
+    forget()
+    if (opens) open(field)
   }
 
   function expand (field, hit) {
     if (!field.hasAttribute('aria-expanded')) return
-    field.setAttribute('aria-expanded', String(!!hit))
+    field.setAttribute('aria-expanded', !!hit)
     if (hit) field.setAttribute('aria-activedescendant', hit.id)
     else field.removeAttribute('aria-activedescendant')
   }
@@ -190,6 +221,7 @@
   // shut closes the hits below the field, and reports whether there were any.
   function shut () {
     var hits = document.getElementById('hits')
+    forget()
     if (!hits || !hits.firstChild) return false
     hits.textContent = ''
     expand(finder())
@@ -206,19 +238,23 @@
     event.preventDefault()
     finder().value = near.getAttribute('data-near')
     finder().focus()
-    window.htmx.trigger(finder(), 'search')
+    ask(finder())
   })
 
   document.addEventListener('click', function (event) {
     if (!closest(event, '.find')) shut()
-    Array.prototype.forEach.call(document.querySelectorAll('.me[open]'), function (menu) {
-      if (!menu.contains(event.target)) menu.open = false
-    })
+    var menu = document.querySelector('.me[open]')
+    if (menu && !menu.contains(event.target)) menu.open = false
   })
 
   // On a phone the filters are one line: the chosen one is pushed into sight.
-  var filter = document.querySelector('.sieve :checked')
-  if (filter) filter.parentNode.parentNode.scrollLeft = filter.parentNode.offsetLeft - 32
+  function sift () {
+    var filter = document.querySelector('.sieve :checked')
+    if (filter) filter.parentNode.parentNode.scrollLeft = filter.parentNode.offsetLeft - 32
+  }
+
+  sift()
+  if (location.hash === '#q') finder().focus()
 
   // --- htmx --------------------------------------------------------------
 
@@ -248,6 +284,7 @@
   document.addEventListener('htmx:after:swap', function (event) {
     var field = finder()
     if (field && event.detail.ctx.target === place(field)) answered(field)
+    if (event.detail.ctx.target === document.body) sift()
     // The pressed button may be gone with what it belonged to. Polls come by
     // themselves and must not move anybody.
     var status = document.getElementById('reset-status')
@@ -267,7 +304,8 @@
 
   // A press that never reached the server must not look like one that did.
   document.addEventListener('htmx:error', function () {
-    opening = false
+    due = false
+    forget()
     say('That did not reach the server. Check the connection and try again.')
     var notice = document.getElementById('unreached')
     if (notice) notice.hidden = false

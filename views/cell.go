@@ -121,6 +121,8 @@ func accountState(m *model.MemberRow) (class, words string) {
 		return " none", "No account"
 	case m.Disabled:
 		return " trouble", "Disabled"
+	case m.Slowed:
+		return " trouble", "Slowed"
 	case m.AccountRole.InOffice():
 		return " held", roleName(m.AccountRole)
 	case m.LastSignInAt.IsZero():

@@ -35,18 +35,20 @@ type asUsual struct{ before, after string }
 func (in Input) asUsual() asUsual {
 	const here = "\x00"
 	ink := &pen{}
-	ink.field(Form{Values: map[string]string{in.Name: here}}, in)
+	ink.filledField(Form{}, in, here)
 	before, after, _ := strings.Cut(string(ink.html), here)
 	return asUsual{before, after}
 }
 
 // field writes an input with its label, and what there is to say about it.
-func (ink *pen) field(f Form, in Input) {
+func (ink *pen) field(f Form, in Input) { ink.filledField(f, in, f.Values[in.Name]) }
+
+func (ink *pen) filledField(f Form, in Input, value string) {
 	ink.openField(in)
 	ink.raw(`<input id="`, in.Name, `" name="`, in.Name, `" type="`, in.kind(), `"`)
 	if in.Type != "password" { // what was typed there never comes back
 		ink.raw(` value="`)
-		ink.text(f.Values[in.Name])
+		ink.text(value)
 		ink.raw(`"`)
 	}
 	ink.attributes(f, in)

@@ -1,30 +1,102 @@
 package views
 
 import (
+	"context"
+	"io"
 	"strings"
+	"sync"
 
 	"github.com/a-h/templ"
 )
 
-// head is what every document loads: our own files, and nothing else.
-func head(p Page, title string, members bool) templ.Component {
-	return drawn(p, func(ink *pen) {
-		ink.raw(`<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>`)
-		ink.text(p.title(title))
-		ink.raw(`</title><meta name="htmx-config" content="includeIndicatorCSS:false">`,
-			`<link rel="icon" href="`, p.asset("favicon.svg"), `" type="image/svg+xml">`,
-			`<link rel="apple-touch-icon" href="`, p.asset("touch-icon.png"), `">`)
-		ink.style(p.asset("app.css"))
-		if members && p.Settings.Colour != "" {
-			ink.style(p.brand())
+// framed puts what a template stands around between what is drawn before and
+// after it.
+func framed(p Page, before, after func(ink *pen)) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		inside := templ.GetChildren(ctx)
+		if err := drawn(p, before).Render(ctx, w); err != nil {
+			return err
 		}
-		if !members {
-			ink.script(p.asset("htmx-4.0.1.min.js"))
+		if err := inside.Render(templ.ClearChildren(ctx), w); err != nil {
+			return err
 		}
-		ink.script(p.asset("app.js"))
-		ink.raw(`</head>`)
+		return drawn(p, after).Render(ctx, w)
 	})
 }
+
+// document is the frame of every page. Nothing in it is inline and nothing
+// comes from elsewhere: the Content-Security-Policy forbids both.
+func document(p Page, title string, members bool) templ.Component {
+	return framed(p, func(ink *pen) { ink.openDocument(title, members) }, (*pen).closeDocument)
+}
+
+func (ink *pen) openDocument(title string, members bool) {
+	p := ink.page
+	ink.raw(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>`)
+	ink.text(p.title(title))
+	ink.raw(`</title><meta name="htmx-config" content="includeIndicatorCSS:false">`,
+		`<link rel="icon" href="`, p.asset("favicon.svg"), `" type="image/svg+xml">`,
+		`<link rel="apple-touch-icon" href="`, p.asset("touch-icon.png"), `">`)
+	ink.style(p.asset("app.css"))
+	if members && p.Settings.Colour != "" {
+		ink.style(p.brand())
+	}
+	if !members {
+		ink.script(p.asset("htmx-4.0.1.min.js"))
+	}
+	ink.script(p.asset("app.js"))
+	if members {
+		ink.raw(`</head><body class="member">`)
+	} else {
+		ink.raw(`</head><body class="staff">`)
+	}
+}
+
+func (ink *pen) closeDocument() {
+	ink.raw(`<p id="said" class="unseen" role="status"></p></body></html>`)
+}
+
+// office is the frame of the staff's pages.
+func office(p Page, title string) templ.Component { return desk(p, title, true) }
+
+// desk is office, with the search in its head or without: the members list
+// has its own.
+func desk(p Page, title string, search bool) templ.Component {
+	return framed(p, func(ink *pen) { ink.openDesk(title, search) }, (*pen).closeDesk)
+}
+
+func (ink *pen) openDesk(title string, search bool) {
+	ink.openDocument(title, false)
+	ink.raw(`<a class="skip" href="#main">Skip to content</a><header class="bar">`)
+	ink.signboard()
+	if search {
+		ink.raw(string(theFinder()))
+	}
+	ink.whoIsIn()
+	ink.raw(`</header><main id="main"><p id="unreached" class="said bad" hidden>That did not reach the server. Check the connection and try again.</p>`)
+	if ink.page.Notice != "" {
+		ink.raw(`<p class="said" role="status">`)
+		ink.text(ink.page.Notice)
+		ink.raw("</p>")
+	}
+}
+
+func (ink *pen) closeDesk() {
+	ink.raw("</main>")
+	if ink.page.Demo {
+		ink.raw(`<footer><p class="demo-line"><a href="/demo/letters">Letters of this demonstration</a></p></footer>`)
+	}
+	ink.closeDocument()
+}
+
+// theFinder is the same on every page.
+var theFinder = sync.OnceValue(func() piece {
+	var b strings.Builder
+	if err := finder().Render(context.Background(), &b); err != nil {
+		return "" // a builder takes everything
+	}
+	return piece(b.String())
+})
 
 func (ink *pen) style(url string) {
 	ink.raw(`<link rel="stylesheet" href="`)
@@ -39,18 +111,16 @@ func (ink *pen) script(url string) {
 }
 
 // signboard is the association's name and the ways into the office.
-func signboard(p Page) templ.Component {
-	return drawn(p, func(ink *pen) {
-		ink.raw(`<a class="home name" href="/admin/members">`, string(keyMark))
-		ink.text(p.association())
-		ink.raw(`</a> <nav aria-label="Main"><ul>`)
-		ink.way("/admin/members", "Members")
-		if p.mayOwn() {
-			ink.way("/admin/staff", "Staff")
-			ink.way("/admin/settings", "Settings")
-		}
-		ink.raw(`</ul></nav>`)
-	})
+func (ink *pen) signboard() {
+	ink.raw(`<a class="home name" href="/admin/members">`, string(keyMark))
+	ink.text(ink.page.association())
+	ink.raw(`</a> <nav aria-label="Main"><ul>`)
+	ink.way("/admin/members", "Members")
+	if ink.page.mayOwn() {
+		ink.way("/admin/staff", "Staff")
+		ink.way("/admin/settings", "Settings")
+	}
+	ink.raw(`</ul></nav>`)
 }
 
 func (ink *pen) way(href, text string) {
@@ -67,13 +137,11 @@ func (ink *pen) link(href, text string, here bool) {
 }
 
 // whoIsIn is who is signed in, and the way out.
-func whoIsIn(p Page) templ.Component {
-	return drawn(p, func(ink *pen) {
-		ink.raw(`<details class="me"><summary>`)
-		ink.text(p.Actor.Name)
-		ink.raw(`</summary><div><p class="soft">`, roleName(p.Actor.Role), `</p><a href="/account">Your account</a>`,
-			`<form method="post" action="/sign-out"><button>Sign out</button></form></div></details>`)
-	})
+func (ink *pen) whoIsIn() {
+	ink.raw(`<details class="me"><summary>`)
+	ink.text(ink.page.Actor.Name)
+	ink.raw(`</summary><div><p class="soft">`, roleName(ink.page.Actor.Role), `</p><a href="/account">Your account</a>`,
+		`<form method="post" action="/sign-out"><button>Sign out</button></form></div></details>`)
 }
 
 // keyMark is the mark.

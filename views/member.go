@@ -121,25 +121,27 @@ func (ink *pen) jsonText(s string) {
 	ink.text(s)
 }
 
-func memberFields(f Form, s *model.StaleError) templ.Component {
+func memberFields(d *MemberProps) templ.Component {
 	return drawn(Page{}, func(ink *pen) {
 		for _, g := range fieldGroups {
 			ink.raw("<section><h2>", g.name, `</h2><div class="fields">`)
 			for i, in := range g.inputs {
-				switch in.Name {
-				case "status":
-					ink.statusField(f, in)
-				case "notes":
-					ink.notesField(f, in)
-				default:
-					in.Hint = theirs(s, in.Name)
-					if in.Hint != "" || f.Errors[in.Name] != "" {
-						ink.field(f, in)
-						continue
-					}
+				value, typed := d.Form.Values[in.Name]
+				if !typed && d.Form.Values == nil {
+					value = g.of[i].Value(&d.Member)
+				}
+				in.Hint = theirs(d.Stale, in.Name)
+				switch {
+				case in.Name == "status":
+					ink.statusField(d.Form, in, value)
+				case in.Name == "notes":
+					ink.notesField(d.Form, in, value)
+				case in.Hint == "" && d.Form.Errors[in.Name] == "":
 					ink.raw(g.usual[i].before)
-					ink.text(f.Values[in.Name])
+					ink.text(value)
 					ink.raw(g.usual[i].after)
+				default:
+					ink.filledField(d.Form, in, value)
 				}
 			}
 			ink.raw("</div></section>")
@@ -147,25 +149,27 @@ func memberFields(f Form, s *model.StaleError) templ.Component {
 	})
 }
 
-func (ink *pen) statusField(f Form, in Input) {
+func (ink *pen) statusField(f Form, in Input, value string) {
+	in.Autocomplete, in.Max, in.Hint = "", 0, ""
 	ink.openField(in)
 	ink.raw(`<select id="status" name="status"`)
-	ink.attributes(f, Input{Name: in.Name})
+	ink.attributes(f, in)
 	ink.raw(">")
 	for _, st := range model.Statuses {
-		ink.option(string(st), statusName(st), f.Values[in.Name] == string(st))
+		ink.option(string(st), statusName(st), value == string(st))
 	}
 	ink.raw("</select>")
 	ink.remarks(f, in)
 	ink.raw("</div>")
 }
 
-func (ink *pen) notesField(f Form, in Input) {
+func (ink *pen) notesField(f Form, in Input, value string) {
+	in.Autocomplete, in.Max, in.Hint = "", 0, ""
 	ink.openField(in)
 	ink.raw(`<textarea id="notes" name="notes" rows="5"`)
-	ink.attributes(f, Input{Name: in.Name})
+	ink.attributes(f, in)
 	ink.raw(">")
-	ink.text(f.Values[in.Name])
+	ink.text(value)
 	ink.raw("</textarea>")
 	ink.remarks(f, in)
 	ink.raw("</div>")

@@ -98,13 +98,16 @@ func TestPagesKeepWhatWasAskedFor(t *testing.T) {
 			t.Errorf("%s leads to %s, want %s", rel, got, want)
 		}
 	}
-	says(t, doc, "caption", "2 of 1,240 members")
+	says(t, doc, "caption", "1,240 members, 2 on this page")
 	has(t, draw(t, MembersResult(pageFor(ferit, "/admin/members"), membersFound(2, 2), searched)), ".pager", 0)
 }
 
 func TestTheTotalIsSaidInWords(t *testing.T) {
+	last := membersFound(1, 51)
+	last.Prev = "b1"
 	for want, found := range map[string]model.MemberPage{
 		"1 member": membersFound(1, 1), "2 members": membersFound(2, 2), "3 of 12,345,678 members": membersFound(3, 12_345_678),
+		"51 members, 1 on this page": last,
 	} {
 		if got := membersCount(found); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -156,6 +159,7 @@ func TestBadgeShowsWhoHasAnAccount(t *testing.T) {
 		"No account":      row(func(m *model.MemberRow) { m.HasAccount = false }),
 		"Never signed in": row(func(m *model.MemberRow) { m.LastSignInAt = time.Time{} }),
 		"Disabled":        row(func(m *model.MemberRow) { m.Disabled = true }),
+		"Slowed":          row(func(m *model.MemberRow) { m.Slowed, m.LastSignInAt = true, time.Time{} }),
 		"Staff":           row(func(m *model.MemberRow) { m.AccountRole = model.RoleStaff }),
 	} {
 		doc := draw(t, MembersResult(pageFor(ferit, "/admin/members"), found, model.MemberQuery{}))
@@ -184,6 +188,14 @@ func TestTheTimesOfTheListReadAsElsewhere(t *testing.T) {
 	}
 }
 
+// A page can be empty because its members went since.
+func TestAPageThatIsEmptyNowIsNotAnEmptyRoll(t *testing.T) {
+	doc := draw(t, MembersResult(pageFor(ferit, "/admin/members"), membersFound(0, 30), searched))
+	says(t, doc, "h2[data-sought=\"o'b\"]", "There is nobody on this page any more.")
+	says(t, doc, ".empty a[href='/admin/members?q=+o%27b+&filter=no-account&status=lapsed&sort=newest']", "Back to the first page")
+	has(t, doc, ".empty a", 1)
+}
+
 func TestEmptyListsSayWhatToDoNext(t *testing.T) {
 	for _, c := range []struct {
 		q    model.MemberQuery
@@ -194,7 +206,7 @@ func TestEmptyListsSayWhatToDoNext(t *testing.T) {
 		{model.MemberQuery{Text: "lukazs"}, "Nobody found for “lukazs”.", "/admin/members/new"},
 		{model.MemberQuery{Text: "lukazs", Filter: model.FilterStaff}, "Nobody found", "/admin/members?q=lukazs"},
 		{model.MemberQuery{Text: "lukazs", Status: model.StatusFormer, Sort: model.SortNewest}, "Nobody found", "/admin/members?q=lukazs&sort=newest"},
-		{model.MemberQuery{Filter: model.FilterStaff, Status: model.StatusFormer}, "Nobody here is a former member.", "/admin/members?filter=staff"},
+		{model.MemberQuery{Filter: model.FilterStaff, Status: model.StatusFormer}, "Nobody fits this.", "/admin/members?filter=staff"},
 		{model.MemberQuery{Status: model.StatusLapsed}, "Nobody here is lapsed.", "/admin/members"},
 		{model.MemberQuery{Filter: model.FilterNeverSignedIn, Sort: model.SortNewest}, "Everybody with an account has signed in.", "/admin/members?sort=newest"},
 	} {
@@ -202,6 +214,9 @@ func TestEmptyListsSayWhatToDoNext(t *testing.T) {
 		says(t, doc, ".empty", c.says)
 		if got := doc.Find(".empty a").AttrOr("href", ""); got != c.to {
 			t.Errorf("%v leads to %q, want %q", c.q, got, c.to)
+		}
+		if fewer := strings.Contains(text(doc, ".empty"), "Try fewer letters"); fewer != (c.q.Text != "" && !narrowed(c.q)) {
+			t.Errorf("%v: fewer letters are advised: %t", c.q, fewer)
 		}
 	}
 	said := map[string]bool{}
@@ -219,6 +234,7 @@ func TestTheNearestSpellingIsOffered(t *testing.T) {
 	near := model.MemberPage{Near: "Meyer"}
 	doc := draw(t, MembersResult(p, near, searched))
 	says(t, doc, ".empty a[data-near=Meyer]", "Did you mean “Meyer”?")
+	says(t, doc, ".empty p:first-of-type a", "Look among everybody")
 	if got := doc.Find("[data-near]").AttrOr("href", ""); got != "/admin/members?q=Meyer&filter=no-account&status=lapsed&sort=newest" {
 		t.Errorf("leads to %s", got)
 	}

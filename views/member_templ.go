@@ -165,7 +165,7 @@ func MemberPage(p Page, d MemberProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = memberFields(d.filled(), d.Stale).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = memberFields(&d).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -298,7 +298,7 @@ func MemberNewPage(p Page, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = memberFields(f, nil).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = memberFields(&MemberProps{Form: f}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -466,7 +466,8 @@ type fieldGroup struct {
 	name   string
 	fields []string
 	inputs []Input
-	usual  []asUsual // the inputs
+	usual  []asUsual           // the inputs
+	of     []model.MemberField // what they are of
 }
 
 // filled reports whether anything of the group is known.
@@ -487,7 +488,8 @@ func groupOf(name string, fields ...string) fieldGroup {
 	g := fieldGroup{name: name, fields: fields}
 	for _, f := range fields {
 		in := Input{Name: f, Label: label(f), Type: fieldTypes[f], Class: fieldWidths[f], Autocomplete: "off", Max: fieldMax(f)}
-		g.inputs, g.usual = append(g.inputs, in), append(g.usual, in.asUsual())
+		of, _ := memberFieldNamed(f)
+		g.inputs, g.usual, g.of = append(g.inputs, in), append(g.usual, in.asUsual()), append(g.of, of)
 	}
 	return g
 }
@@ -555,14 +557,6 @@ func (d MemberProps) version() int64 {
 		return d.Stale.Theirs.Version
 	}
 	return d.Member.Version
-}
-
-func (d MemberProps) filled() Form {
-	f := d.Form
-	if f.Values == nil {
-		f.Values = MemberValues(d.Member)
-	}
-	return f
 }
 
 // MemberValues is a record as the form shows it.

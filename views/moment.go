@@ -14,6 +14,9 @@ import (
 var locations sync.Map
 
 func (p Page) location() *time.Location {
+	if p.zone != nil {
+		return p.zone
+	}
 	name := p.Settings.TimeZone
 	if loc, ok := locations.Load(name); ok {
 		return loc.(*time.Location)

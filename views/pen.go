@@ -13,10 +13,12 @@ import (
 // A pen writes a part of a page by hand: the parts of the record and of the
 // office's frame, which are asked for all day. templ takes each expression
 // through fmt, each computed class through a map and each spread attribute
-// through a sorted one; the Settings tab took 97 µs by it, and takes 12. What
-// a page is made of stays in the templates; a pen writes one panel.
+// through a sorted one: the Settings tab took 75 µs by it and takes 17, the
+// Details tab 100 µs and 10. What a page is made of stands in the templates; a
+// pen writes one panel.
 //
-// Everything that is not a constant goes through text or attribute.
+// What is not a constant of ours, a number or a time goes through text or
+// attribute.
 type pen struct {
 	page Page
 	html []byte
@@ -24,15 +26,23 @@ type pen struct {
 
 var pens = sync.Pool{New: func() any { return new(pen) }}
 
+// penKept is more than any panel takes, save one with very long notes.
+const penKept = 64 << 10
+
 // drawn is what a pen writes, as a component.
 func drawn(p Page, draw func(ink *pen)) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
 		ink := pens.Get().(*pen)
 		ink.page, ink.html = p, ink.html[:0]
+		if p.Settings != nil {
+			ink.page.zone = p.location()
+		}
 		draw(ink)
 		_, err := w.Write(ink.html)
 		ink.page = Page{}
-		pens.Put(ink)
+		if cap(ink.html) <= penKept {
+			pens.Put(ink)
+		}
 		return err
 	})
 }

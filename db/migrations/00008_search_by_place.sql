@@ -25,7 +25,7 @@ CREATE INDEX member_row ON member (place, id, member_no, first_name, last_name, 
 CREATE INDEX account_row ON account (member_id, id, role, disabled_at, last_sign_in_at);
 
 -- member.search holds the terms of a member, and these are they: the folded
--- words under which people look for them, and marks such as "=active".
+-- words under which people look for them, and marks such as "=status:active".
 CREATE TABLE member_term (
     term  TEXT    NOT NULL,
     place INTEGER NOT NULL,

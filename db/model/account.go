@@ -131,7 +131,7 @@ func (e *EmailTakenError) Error() string { return "the address is another accoun
 
 // AccountRecord is all that the Settings tab of a member's record shows.
 type AccountRecord struct {
-	Member     Member
+	Member     Member       // what the head of the record shows of it, no more
 	Account    *Account     // nil without one
 	Status     *ResetStatus // the status message; nil when none stands
 	Latest     *Reset       // the newest link, live or ended: the life-line

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -83,15 +84,31 @@ func (m Member) SearchText() string {
 		add(words(withoutApostrophes(f))...)
 		add(words(f)...)
 	}
-	add(strings.Join(words(Fold(m.MemberNo)), ""))
+	add(joined(words(Fold(m.MemberNo)))...)
 	phone := Fold(m.Phone)
-	add(Digits(phone))
+	add(joined(groups(phone))...)
 	add(words(phone)...)
 	return strings.Join(out, " ")
 }
 
-// mostSearchWords is more than anybody types. SQLite's full-text search fails
-// on a question of more than 4,095 words.
+// joined are the pieces of a number in one, from each of them on: people leave
+// out what stands between them, and what comes before.
+func joined(pieces []string) []string {
+	out := make([]string, len(pieces))
+	rest := ""
+	for i, p := range slices.Backward(pieces) {
+		rest = p + rest
+		out[i] = rest
+	}
+	return out
+}
+
+// groups are the groups of digits in a phone number.
+func groups(phone string) []string {
+	return strings.FieldsFunc(phone, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// mostSearchWords is more than anybody types, and few enough to look up.
 const mostSearchWords = 20
 
 // SearchWords is the words of what was typed into the search field, folded

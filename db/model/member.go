@@ -190,8 +190,8 @@ const (
 	FilterNone          MemberFilter = ""
 	FilterNoAccount     MemberFilter = "no-account"
 	FilterNeverSignedIn MemberFilter = "never-signed-in"    // an account that nobody has used yet
-	FilterUnfinished    MemberFilter = "unfinished"         // a link was sent, no password was set with it
-	FilterFailing       MemberFilter = "email-failing"      // the newest letter about the account failed
+	FilterUnfinished    MemberFilter = "unfinished"         // a link was sent, and they have not been in since
+	FilterFailing       MemberFilter = "email-failing"      // a letter to the account's address failed, and none was accepted since
 	FilterBlocked       MemberFilter = "disabled-or-slowed" // disabled, or made to wait by wrong tries
 	FilterStaff         MemberFilter = "staff"
 )
@@ -254,6 +254,7 @@ type MemberRow struct {
 	HasAccount   bool
 	AccountRole  Role
 	Disabled     bool
+	Slowed       bool // by wrong tries; known where the list is narrowed to it
 	LastSignInAt time.Time
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,7 +35,16 @@ func (serveCommand) Help() string {
 		"A flag or variable beats the setting that an owner stored in the portal; the setting is then shown there but cannot be changed."
 }
 
+// spareMemory has the collector come when the heap has three times the size of
+// what is in use, 8 MB at least, and not twice. There is hardly anything in use
+// (1 MB): left alone, it came 80 times a second under a load of reads, for a
+// twentieth of the time.
+const spareMemory = 200
+
 func (s serveCommand) Run(ctx context.Context, c *commands, serve Serve) (err error) {
+	if os.Getenv("GOGC") == "" { // whoever sets it knows better
+		debug.SetGCPercent(spareMemory)
+	}
 	fixed, err := s.fixed()
 	if err != nil {
 		return err
