@@ -105,9 +105,9 @@ func (ink *pen) letterWords(l *model.Letter, heldBack bool) {
 	case l.State == model.LetterFailed:
 		ink.raw(`<strong class="bad">`, failedWord(*l), " <span>")
 		ink.moment(l.SettledAt)
-		ink.raw("</span>.</strong> ", plainReply(*l))
+		ink.raw("</span>.</strong> ", model.PlainReply(l.Code, l.Reply))
 	case l.State == model.LetterRetrying:
-		ink.raw("not taken yet. It is tried again <span>")
+		ink.raw("not taken yet. ", model.PlainReply(l.Code, l.Reply), " It is tried again <span>")
 		ink.coming(l.DueAt)
 		ink.raw("</span>.")
 	case l.State == model.LetterWithdrawn:
@@ -126,33 +126,6 @@ func failedWord(l model.Letter) string {
 		return "refused"
 	}
 	return "given up"
-}
-
-// plainReply explains a refusal (RFC 5321 §4.2.3, RFC 3463) to somebody who
-// has a member on the telephone.
-func plainReply(l model.Letter) string {
-	reply := strings.ToLower(l.Reply)
-	says := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(reply, w) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case l.Code < 500:
-		return "Their mail server could not be reached, or never took it."
-	case l.Code == 552 || says("5.2.2", "quota", "mailbox full", "over size"):
-		return "Their mailbox is full."
-	case says("5.1.1", "5.1.10", "5.2.1", "unknown user", "user unknown", "no such user", "does not exist", "no mailbox"):
-		return "There is no such mailbox. Check the address for a slip."
-	case says("5.7", "spam", "policy", "rejected due to", "spf", "dmarc", "blocked", "denied"):
-		return "Their mail server does not take letters from us. Their IT can allow our address."
-	case l.Code == 550 || l.Code == 551 || l.Code == 553:
-		return "Their mail server does not know the address, or does not take letters from us."
-	}
-	return "Their mail server will not take it."
 }
 
 func serverWords(l model.Letter) string {

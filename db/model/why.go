@@ -136,14 +136,15 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 		fact(true, time.Time{}, "No mail server is set up, so no letter left.")
 		return handOver("Copy the link below and hand it over another way.")
 	case l.State == LetterFailed:
-		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+".")
-		return handOver("The link solves today: copy it and hand it over. Later letters will fail too: " + r.afterRefusal(*l))
+		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+". "+PlainReply(l.Code, l.Reply))
+		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
 	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
 		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
 		return step(StepOwner, "No letter leaves until the portal has its real address: an owner writes it in the settings.")
 	case !l.State.Settled():
 		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
 		if l.Attempts > 1 {
+			fact(true, time.Time{}, PlainReply(l.Code, l.Reply))
 			return handOver("The mail server did not take it yet; it is tried again by itself. Copy the link if they are in a hurry.")
 		}
 		return step(StepWait, "Wait a moment. It leaves within seconds.")
@@ -163,12 +164,21 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 }
 
 // afterRefusal says what keeps the next letter from failing like this one.
-// Enhanced codes X.1.x are about the address (RFC 3463 §3.2).
 func (r AccountRecord) afterRefusal(l Letter) string {
-	if strings.Contains(l.Reply, "5.1.") || r.SenderDomain == "" {
-		return "check the address."
+	switch why := readReply(l.Code, l.Reply); why {
+	case refusedAddress, refusedDomain, refusedSpelling:
+		return "Later letters will fail too: check the address."
+	case refusedFull:
+		return "Later letters will fail too until they make room in their mailbox."
+	case refusedSignIn, refusedEncryption, refusedNoServer, refusedNoDoor, refusedRelay, refusedSender:
+		return "Letters to everybody fail like this: an owner should look at the mail settings."
+	case refusedBlocked, refusedEither, refusedForGood:
+		if r.SenderDomain == "" {
+			return "Later letters will fail too: check the address."
+		}
+		return "Later letters will fail too: their IT should allow " + r.SenderDomain + ", or change the email."
 	}
-	return "their IT should allow " + r.SenderDomain + ", or change the email."
+	return "The next letter may get through."
 }
 
 func names(people []Person) string {

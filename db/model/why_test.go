@@ -36,6 +36,12 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 			}
 		}
 	}
+	refused := func(code int, reply string) func(*model.AccountRecord) {
+		return func(r *model.AccountRecord) {
+			letter(model.LetterFailed, 1)(r)
+			r.SenderDomain, r.LastLetter.Code, r.LastLetter.Reply = "riverside.example", code, reply
+		}
+	}
 	tests := []struct {
 		name     string
 		change   func(*model.AccountRecord)
@@ -125,8 +131,20 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 			model.StepSend, "Send a new one first", "No mail server", true, time.Time{}},
 		{"no mail server, and a viewer looks", letter(model.LetterCaptured, 0), true, hour,
 			model.StepOwner, "role above", "No mail server", true, time.Time{}},
-		{"refused, in the window", letter(model.LetterFailed, 1), false, hour,
-			model.StepCopy, "check the address", "refused the letter to ruth@example.org", true, noon.Add(time.Second)},
+		{"refused, in the window", refused(550, "5.1.1 user unknown"), false, hour,
+			model.StepCopy, "check the address", "refused the letter to ruth@example.org. There is no such mailbox.", true, noon.Add(time.Second)},
+		{"refused as spam", refused(550, "5.7.1 blocked"), false, hour,
+			model.StepCopy, "their IT should allow riverside.example", "does not take letters from us", true, noon.Add(time.Second)},
+		{"refused by a full mailbox", refused(552, "5.2.2 over quota"), false, hour,
+			model.StepCopy, "until they make room", "Their mailbox is full.", true, noon.Add(time.Second)},
+		{"refused by our own mail server", refused(554, "5.7.1 Relay access denied"), false, hour,
+			model.StepCopy, "an owner should look at the mail settings", "does not pass letters on", true, noon.Add(time.Second)},
+		{"given up", refused(451, "4.7.1 Greylisted"), false, hour,
+			model.StepCopy, "may get through", "come back in a few minutes", true, noon.Add(time.Second)},
+		{"put off", func(r *model.AccountRecord) {
+			letter(model.LetterRetrying, 2)(r)
+			r.LastLetter.Code, r.LastLetter.Reply = 451, "4.7.1 Greylisted"
+		}, false, hour, model.StepCopy, "tried again by itself", "come back in a few minutes", true, time.Time{}},
 		{"refused, after the window", letter(model.LetterFailed, 1), false, tail,
 			model.StepSend, "Send a new one first", "refused the letter", true, noon.Add(time.Second)},
 		{"waiting", letter(model.LetterWaiting, 0), false, hour,

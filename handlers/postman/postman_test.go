@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -141,6 +143,22 @@ func TestLetterIsAcceptedWithTheServersWords(t *testing.T) {
 	o.round()
 	if n := len(o.sink.Letters()); n != 1 {
 		t.Errorf("%d letters after another round", n)
+	}
+}
+
+// The page explains what the postman wrote down, so the two must know each
+// other's words.
+func TestEveryStepHasAPlainSentence(t *testing.T) {
+	unknown := model.PlainReply(0, "")
+	for at, words := range stepWords {
+		if got := model.PlainReply(0, words+": and so on."); got == unknown {
+			t.Errorf("%s: %q", at, got)
+		}
+	}
+	for _, err := range []error{io.EOF, os.ErrDeadlineExceeded} {
+		if got := delivery(&failure{stepContent, err}); model.PlainReply(got.Code, got.Reply) == unknown {
+			t.Errorf("%v: %q", err, got.Reply)
+		}
 	}
 }
 
