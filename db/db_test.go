@@ -262,6 +262,18 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT * FROM session s WHERE s.account_id = 1 ORDER BY s.last_seen_at DESC`,
 		`SELECT count(*) FROM letter WHERE to_key = 'x' AND kind = 'y' AND created_at > 1`,
 		`SELECT count(*) FROM intake WHERE outcome = 'x' AND made_at > 1`,
+		`SELECT id FROM letter WHERE created_at >= 1 ORDER BY created_at, id LIMIT 1`,
+		`SELECT count(*) FROM letter WHERE state = 'failed' AND id >= 1`,
+		`SELECT id FROM letter WHERE state = 'failed' AND id >= 1 AND id < 9 ORDER BY id DESC LIMIT 51`,
+		`SELECT id FROM letter WHERE to_key >= 'a' AND to_key < 'b'`,
+		`SELECT l.id FROM letter l WHERE l.id IN (SELECT letter_id FROM letter_subject WHERE account_id = 1) AND l.id >= 1 AND l.id < 9 ORDER BY l.id DESC LIMIT 51`,
+		`SELECT s.letter_id FROM member m JOIN account a ON a.member_id = m.id JOIN letter_subject s ON s.account_id = a.id WHERE m.place IN (1, 2)`,
+		`SELECT * FROM letter WHERE copy_of = 1 ORDER BY id DESC LIMIT 1`,
+		`SELECT * FROM letter_attempt WHERE letter_id = 1 ORDER BY id`,
+		`SELECT 1 FROM letter WHERE state = 'accepted' LIMIT 1`,
+		`SELECT min(priority) FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority > 1`,
+		`SELECT min(due_at) FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority = 1`,
+		`SELECT id FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority = 1 AND due_at <= 9 ORDER BY due_at, id LIMIT 1`,
 	} {
 		for _, step := range plan(t, raw, q) {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -133,11 +134,11 @@ func newMessageID(s model.Settings) string {
 }
 
 const letterColumns = `l.id, l.kind, l.to_email, l.message_id, l.state, l.asked_kind, l.created_at, l.due_at, l.settled_at,
-	l.attempts, l.code, l.reply`
+	l.attempts, l.code, l.reply, l.stopped_by IS NOT NULL`
 
 func letterTargets(l *model.Letter) []any {
 	return []any{&l.ID, &l.Kind, &l.To, &l.MessageID, &l.State, &l.AskedKind, unix{&l.CreatedAt}, unix{&l.DueAt},
-		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply}
+		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply, &l.Stopped}
 }
 
 func scanLetter(row interface{ Scan(...any) error }) (model.Letter, error) {
@@ -159,10 +160,96 @@ func (d *DB) RecoverLetters(ctx context.Context) error {
 	})
 }
 
-// NextLetter is when the next letter is due; zero if none waits.
+// waitingPriorities is the priorities that waiting letters have, lowest first,
+// each found with one step into the index letter_due: however many letters
+// wait, to find the next takes as long.
+const waitingPriorities = `
+	WITH RECURSIVE waiting (priority) AS (
+		SELECT min(priority) FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying')
+		UNION ALL
+		SELECT (SELECT min(priority) FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority > waiting.priority)
+		FROM waiting WHERE waiting.priority IS NOT NULL)`
+
+// NextLetter is when the next letter may leave; zero if none waits.
 func (d *DB) NextLetter(ctx context.Context) (due time.Time, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT min(due_at) FROM letter WHERE state IN ('waiting', 'retrying')`).Scan(unix{&due})
-	return due, err
+	s, err := d.Settings(ctx)
+	if err != nil {
+		return due, err
+	}
+	var first, bulk time.Time
+	err = d.read.QueryRowContext(ctx, waitingPriorities+`
+		SELECT min(due) FILTER (WHERE priority < +?1), min(due) FILTER (WHERE priority >= +?1)
+		FROM (SELECT priority, (SELECT min(due_at) FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority = waiting.priority) AS due FROM waiting)`,
+		model.PriorityBulk).Scan(unix{&first}, unix{&bulk})
+	if err != nil {
+		return due, err
+	}
+	p, err := paceOf(ctx, d.read, s)
+	if err != nil {
+		return due, err
+	}
+	first, bulk = later(first, p.any), later(bulk, p.bulk)
+	if first.IsZero() || !bulk.IsZero() && bulk.Before(first) {
+		return bulk, nil
+	}
+	return first, nil
+}
+
+// pace is from when on letters may leave, where only so many may in a minute.
+// It is read off the attempts that were made, so a restart does not make it
+// faster.
+type pace struct {
+	any  time.Time
+	bulk time.Time // those that can wait
+}
+
+func paceOf(ctx context.Context, q querier, s model.Settings) (p pace, err error) {
+	if s.LettersPerMinute <= 0 {
+		return p, nil
+	}
+	after := func(newest int) (at time.Time, err error) {
+		err = q.QueryRowContext(ctx, `SELECT started_at + 60 FROM letter_attempt ORDER BY id DESC LIMIT 1 OFFSET +?`, newest-1).Scan(unix{&at})
+		if errors.Is(err, sql.ErrNoRows) {
+			return at, nil
+		}
+		return at, err
+	}
+	if p.any, err = after(s.LettersPerMinute); err != nil {
+		return p, err
+	}
+	p.bulk, err = after(s.BulkPerMinute())
+	return p, err
+}
+
+// later is the moment at which a letter that is due may leave; zero if none is.
+func later(due, pace time.Time) time.Time {
+	if due.IsZero() || due.After(pace) {
+		return due
+	}
+	return pace
+}
+
+// dueLetter is the letter that leaves next, sql.ErrNoRows if none may now.
+func (tx *Tx) dueLetter(ctx context.Context) (model.Letter, error) {
+	p, err := paceOf(ctx, tx, tx.settings)
+	if err != nil {
+		return model.Letter{}, err
+	}
+	below := math.MaxInt
+	switch {
+	case p.any.After(tx.Now):
+		return model.Letter{}, sql.ErrNoRows
+	case p.bulk.After(tx.Now):
+		below = model.PriorityBulk
+	}
+	return scanLetter(tx.QueryRowContext(ctx, waitingPriorities+`
+		SELECT `+letterColumns+` FROM letter l WHERE l.id = (
+			SELECT next FROM (
+				SELECT waiting.priority, (
+					SELECT id FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority = waiting.priority AND due_at <= +?1
+					ORDER BY due_at, id LIMIT 1) AS next
+				FROM waiting WHERE waiting.priority < +?2)
+			WHERE next IS NOT NULL ORDER BY priority LIMIT 1)`, tx.Now.Unix(), below))
 }
 
 // ClaimLetter takes the next due letter out of the outbox for one attempt and
@@ -175,16 +262,14 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 			return nil
 		}
 		for {
-			l, err := scanLetter(tx.QueryRowContext(ctx, `
-				SELECT `+letterColumns+` FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= +?
-				ORDER BY l.priority, l.due_at, l.id LIMIT 1`, tx.Now.Unix()))
+			l, err := tx.dueLetter(ctx)
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil
 			}
 			if err != nil {
 				return err
 			}
-			said, err := tx.db.contents(ctx, tx, tx.settings, l, tx.Now)
+			said, err := tx.db.contents(ctx, tx, tx.settings, l, tx.Now, liveLinks)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -248,8 +333,16 @@ func letterSubjects(ctx context.Context, q querier, id int64) ([]letterSubject, 
 	return all, nil
 }
 
+// linking is which links a letter shows.
+type linking int
+
+const (
+	liveLinks  linking = iota
+	blankLinks         // whose they are and how long they last, but nothing that opens
+)
+
 // contents puts together what a letter says at this moment.
-func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.Letter, now time.Time) (model.LetterContents, error) {
+func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.Letter, now time.Time, links linking) (model.LetterContents, error) {
 	c := model.LetterContents{
 		Letter: l, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
 		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
@@ -286,6 +379,10 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			if c.SeenBy, err = seenBy(ctx, q, p.reset.ID); err != nil {
 				return c, err
 			}
+		}
+		if l.Kind.CarriesLink() && links == blankLinks {
+			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, Expires: p.reset.ExpiresAt})
+			continue
 		}
 		// A captured letter is shown as it was written; its link may have done
 		// its work since.
@@ -383,7 +480,7 @@ func (d *DB) CapturedLetters(ctx context.Context, most int) ([]model.LetterConte
 	}
 	var all []model.LetterContents
 	for _, l := range letters {
-		c, err := d.contents(ctx, d.read, s, l, d.Now())
+		c, err := d.contents(ctx, d.read, s, l, d.Now(), liveLinks)
 		if err != nil {
 			return nil, err
 		}

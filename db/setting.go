@@ -31,6 +31,13 @@ var settingTexts = []struct {
 				s.Mail = m
 			}
 		}},
+	{"letters_per_minute",
+		func(s model.Settings) string { return strconv.Itoa(s.LettersPerMinute) },
+		func(s *model.Settings, v string) {
+			if n, err := strconv.Atoi(v); err == nil {
+				s.LettersPerMinute = n
+			}
+		}},
 	length("reset_lifetime", func(s *model.Settings) *time.Duration { return &s.Resets.Lifetime }),
 	length("resend_window", func(s *model.Settings) *time.Duration { return &s.Resets.ResendWindow }),
 	{"min_password_length",

@@ -105,6 +105,9 @@ func settingValues(s model.Settings) map[string]string {
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
 		mailField:             s.Mail.URL(), "mail_from": s.MailFrom, "reply_to": s.ReplyTo,
 	}
+	if s.LettersPerMinute > 0 {
+		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
+	}
 	for name, on := range map[string]bool{"roll_sign_in": s.RollSignIn, "households": s.Households, "unknown_letters": s.UnknownLetters} {
 		if on {
 			values[name] = "1"
@@ -141,6 +144,10 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 	s.MailFrom, s.ReplyTo = form.Get("mail_from"), form.Get("reply_to")
 	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime", s.Resets.Lifetime), ResendWindow: hours("resend_window", s.Resets.ResendWindow)}
 	s.MinPasswordLength = number("min_password_length", s.MinPasswordLength)
+	s.LettersPerMinute = 0
+	if strings.TrimSpace(form.Get("letters_per_minute")) != "" {
+		s.LettersPerMinute = number("letters_per_minute", 0)
+	}
 	s.RollSignIn, s.Households, s.UnknownLetters = form.Get("roll_sign_in") != "", form.Get("households") != "", form.Get("unknown_letters") != ""
 	s.Colour = strings.TrimSpace(form.Get("colour"))
 	if _, ok := parseColour(s.Colour); !ok && s.Colour != "" {

@@ -29,6 +29,8 @@ const (
 	ActSessionsEnded   Act = "sessions.ended"
 	ActSignInFailed    Act = "session.refused"
 	ActLetterSettled   Act = "letter.settled"
+	ActLetterStopped   Act = "letter.stopped" // by hand, before it left
+	ActLetterRepeated  Act = "letter.repeated"
 	ActSettingsChanged Act = "settings.changed"
 	ActSetUp           Act = "portal.set_up"
 )

@@ -16,16 +16,24 @@ const (
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
 )
 
+// The priorities of waiting letters: lower leaves first.
+const (
+	PriorityLink     = 0 // somebody waits for it, perhaps on the telephone
+	PriorityNotice   = 1
+	PriorityBulk     = 5 // invitations; from here on letters also leave room for the ones above
+	PriorityStranger = 9
+)
+
 // Priority orders waiting letters: lower leaves first. A stranger must not be
 // able to keep members waiting by asking for unknown addresses.
 func (k LetterKind) Priority() int {
 	switch k {
 	case LetterReset, LetterResetSeveral, LetterWelcome:
-		return 0
+		return PriorityLink
 	case LetterNoAccount:
-		return 9
+		return PriorityStranger
 	default:
-		return 1
+		return PriorityNotice
 	}
 }
 
@@ -47,7 +55,7 @@ const (
 	LetterAccepted  LetterState = "accepted"  // the mail server took it
 	LetterRetrying  LetterState = "retrying"  // it will be tried again
 	LetterFailed    LetterState = "failed"    // the mail server refused it for good, or never answered
-	LetterWithdrawn LetterState = "withdrawn" // its link ended first
+	LetterWithdrawn LetterState = "withdrawn" // its link ended first, or somebody stopped it
 	LetterCaptured  LetterState = "captured"  // there was no mail server
 )
 
@@ -72,6 +80,7 @@ type Letter struct {
 	Attempts  int
 	Code      int    // of the server's last answer, 0 if it gave none
 	Reply     string // the server's words, or what kept us from reaching it
+	Stopped   bool   // withdrawn by hand
 }
 
 // GiveUp is how long a letter is tried.

@@ -28,6 +28,8 @@ type Settings struct {
 	MailFrom string
 	ReplyTo  string
 
+	LettersPerMinute int // as many as the mail server's owner allows; 0: as many as it takes
+
 	SetUpAt time.Time // zero until /setup is done
 
 	// Fixed names the settings that a flag or the environment decides; they
@@ -93,6 +95,13 @@ func (s Settings) Sender() string {
 	}
 	return "no-reply@" + host
 }
+
+// mostPerMinute is more than any mail server for hire allows.
+const mostPerMinute = 6000
+
+// BulkPerMinute is how many of LettersPerMinute letters may be ones that can
+// wait: a quarter of them is kept for those that somebody waits for.
+func (s Settings) BulkPerMinute() int { return s.LettersPerMinute - s.LettersPerMinute/4 }
 
 // HeldBack reports whether letters must not leave: a link to this very
 // computer is of no use to whoever opens it elsewhere.
@@ -223,6 +232,9 @@ func (s *Settings) Clean() Fields {
 	f.Add("support_phone", textProblem(s.SupportPhone, 50, false))
 	if s.MinPasswordLength < 8 || s.MinPasswordLength > 64 {
 		f.Add("min_password_length", "Please choose a number from 8 to 64.")
+	}
+	if s.LettersPerMinute < 0 || s.LettersPerMinute > mostPerMinute {
+		f.Add("letters_per_minute", "Please choose a number up to 6,000, or leave it empty.")
 	}
 	return f
 }
