@@ -645,6 +645,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	b.sees("Members")
 	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
+		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
 		"/admin/staff", "/admin/settings", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
 		look(path)
 	}
@@ -673,6 +674,12 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	}
 	look("/admin/members/" + d[0])
 	look("/admin/members/" + d[0] + "/activity")
+
+	b.visit("/admin/letters")
+	for _, path := range value[[]string](b, `Array.from(document.querySelectorAll(".letters .who a")).slice(0, 4).map(a => a.getAttribute("href"))`) {
+		look(path)
+		look(path + "/html")
+	}
 
 	b.visit("/demo/letters")
 	links := value[[]string](b, `Array.from(document.querySelectorAll('a[href*="/reset/"]')).map(a => a.href)`)

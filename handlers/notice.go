@@ -29,6 +29,8 @@ const (
 	noticeRole            notice = "role"
 	noticeRoleWaits       notice = "role-waits"
 	noticeInvited         notice = "invited"
+	noticeLetterAgain     notice = "letter-again"
+	noticeLetterStopped   notice = "letter-stopped"
 )
 
 var notices = map[notice]string{
@@ -47,6 +49,8 @@ var notices = map[notice]string{
 	noticeRole:            "The role is changed.",
 	noticeRoleWaits:       "The role waits until a new password is set through the letter that just went out.",
 	noticeInvited:         "The invitation is on its way.",
+	noticeLetterAgain:     "Sent again. This is the letter that goes out now.",
+	noticeLetterStopped:   "The letter is stopped. It will not leave.",
 }
 
 const (

@@ -48,6 +48,9 @@ func (p *portal) table() []route {
 		{get, member + "/settings", viewer, p.showMemberSettings},
 		{get, member + "/activity", viewer, p.showMemberActivity},
 		{get, member + "/password-resets/letter", viewer, p.showLetter},
+		{get, "/admin/letters", viewer, p.listLetters},
+		{get, "/admin/letters/{id}", viewer, p.showLetterRecord},
+		{get, "/admin/letters/{id}/html", viewer, p.letterHTML},
 
 		{get, "/admin/members/new", staff, p.newMember},
 		{post, "/admin/members", staff, p.addMember},
@@ -61,6 +64,9 @@ func (p *portal) table() []route {
 		{post, member + "/password-resets", staff, p.sendReset},
 		{post, member + "/password-resets/cancel", staff, p.cancelReset},
 		{post, member + "/password-resets/copied", staff, p.copiedReset},
+
+		{post, "/admin/letters/{id}/again", staff, p.repeatLetter},
+		{post, "/admin/letters/{id}/stop", staff, p.stopLetter},
 
 		{post, member + "/account/role", owner, p.setRole},
 		{get, "/admin/staff", owner, p.showStaff},

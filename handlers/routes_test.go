@@ -173,6 +173,19 @@ func TestAMemberIsFoundByAPositiveNumberOnly(t *testing.T) {
 	}
 }
 
+func TestALetterIsFoundByAPositiveNumberOnly(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	for _, id := range []string{"0", "-1", "+1", "01", "x", "99999999999999999999", "999", "1%00"} {
+		for _, page := range []string{"", "/html"} {
+			b.get("/admin/letters/" + id + page).is(http.StatusNotFound)
+		}
+		for _, act := range []string{"/again", "/stop"} {
+			b.post("/admin/letters/" + id + act).is(http.StatusNotFound)
+		}
+	}
+}
+
 func TestTheWrongMethodIsAPageThatSaysWhichIsRight(t *testing.T) {
 	s := newSite(t)
 	b := s.owner(t)

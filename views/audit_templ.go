@@ -256,6 +256,8 @@ var actNames = map[model.Act]string{
 	model.ActSessionsEnded:   "Signed out everywhere",
 	model.ActSignInFailed:    "Sign-in failed",
 	model.ActLetterSettled:   "Letter",
+	model.ActLetterStopped:   "Letter stopped",
+	model.ActLetterRepeated:  "Letter sent again",
 	model.ActSettingsChanged: "Settings changed",
 	model.ActSetUp:           "Portal set up",
 }
@@ -297,6 +299,8 @@ func noteWords(line model.AuditLine) string {
 	switch line.Act {
 	case model.ActLetterSettled:
 		return ""
+	case model.ActLetterStopped, model.ActLetterRepeated:
+		return letterNames[model.LetterKind(line.Note)]
 	case model.ActResetCancelled:
 		if line.Note == "by the office" { // the line's author says it better
 			return ""

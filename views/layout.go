@@ -116,6 +116,7 @@ func (ink *pen) signboard() {
 	ink.text(ink.page.association())
 	ink.raw(`</a> <nav aria-label="Main"><ul>`)
 	ink.way("/admin/members", "Members")
+	ink.way("/admin/letters", "Letters")
 	if ink.page.mayOwn() {
 		ink.way("/admin/staff", "Staff")
 		ink.way("/admin/settings", "Settings")

@@ -79,19 +79,34 @@ func (ink *pen) letterState(memberID int64, s *model.ResetStatus) {
 		ink.raw(`" hx-swap="outerMorph" hx-trigger="every 2s"`)
 	}
 	ink.raw(">")
-	if l := s.Letter; l != nil {
-		ink.raw("<p>Letter to ")
-		ink.text(l.To)
-		ink.raw(": ")
-		ink.letterWords(l, s.HeldBack)
-		ink.raw("</p>")
-		if l.Reply != "" {
-			ink.raw("<samp>")
-			ink.text(serverWords(*l))
-			ink.raw("</samp>")
-		}
+	if s.Letter != nil {
+		ink.letterLine(s.Letter, s.HeldBack, true)
 	}
 	ink.raw("</div>")
+}
+
+// letterLine is the sentence, led to the letter's own page where it is not
+// there already, and the server's words.
+func (ink *pen) letterLine(l *model.Letter, heldBack, lead bool) {
+	ink.raw("<p>")
+	if lead {
+		ink.raw(`<a href="/admin/letters/`)
+		ink.number(l.ID)
+		ink.raw(`">`)
+	}
+	ink.raw("Letter to ")
+	ink.text(l.To)
+	if lead {
+		ink.raw("</a>")
+	}
+	ink.raw(": ")
+	ink.letterWords(l, heldBack)
+	ink.raw("</p>")
+	if l.Reply != "" {
+		ink.raw("<samp>")
+		ink.text(serverWords(l.Code, l.Reply))
+		ink.raw("</samp>")
+	}
 }
 
 func (ink *pen) letterWords(l *model.Letter, heldBack bool) {
@@ -110,6 +125,8 @@ func (ink *pen) letterWords(l *model.Letter, heldBack bool) {
 		ink.raw("not taken yet. ", model.PlainReply(l.Code, l.Reply), " It is tried again <span>")
 		ink.coming(l.DueAt)
 		ink.raw("</span>.")
+	case l.State == model.LetterWithdrawn && l.Stopped:
+		ink.raw("stopped by the office before it left.")
 	case l.State == model.LetterWithdrawn:
 		ink.raw("withdrawn, because its link ended first.")
 	case l.State == model.LetterCaptured:
@@ -128,11 +145,11 @@ func failedWord(l model.Letter) string {
 	return "given up"
 }
 
-func serverWords(l model.Letter) string {
-	if l.Code == 0 || strings.HasPrefix(l.Reply, strconv.Itoa(l.Code)) {
-		return l.Reply
+func serverWords(code int, reply string) string {
+	if code == 0 || strings.HasPrefix(reply, strconv.Itoa(code)) {
+		return reply
 	}
-	return strconv.Itoa(l.Code) + " " + l.Reply
+	return strconv.Itoa(code) + " " + reply
 }
 
 // tagClass is green only once a mail server took the letter: until then nothing
@@ -168,6 +185,8 @@ func askedWords(who string) string {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+func uncapital(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
 // LifeLine is the way of the newest link, drawn as a key that grows towards
 // its lock: asked, accepted by the mail server, opened, password set.
 func LifeLine(p Page, link *model.Reset, letter *model.Letter, by string, oob bool) templ.Component {
@@ -187,7 +206,9 @@ func LifeLine(p Page, link *model.Reset, letter *model.Letter, by string, oob bo
 			}
 			ink.raw(`</ol><p class="life-end">`)
 			ink.lifeEnd(link)
-			ink.raw("</p></div>")
+			ink.raw(` <a href="/admin/letters?account=`)
+			ink.number(link.AccountID)
+			ink.raw(`">All letters about them</a></p></div>`)
 		}
 		ink.raw("</section>")
 	})
@@ -298,6 +319,8 @@ func letterStation(link *model.Reset, l *model.Letter) station {
 		return station{name: "Refused by the mail server", mark: "broken", class: "broken", at: l.SettledAt}
 	case l.State == model.LetterCaptured:
 		s.not = "no mail server is set up"
+	case l.State == model.LetterWithdrawn && l.Stopped:
+		s.not = "stopped by the office"
 	case l.State == model.LetterWithdrawn:
 		s.not = "withdrawn: the link ended first"
 	case l.State == model.LetterRetrying:
