@@ -146,6 +146,31 @@ func TestLetterIsAcceptedWithTheServersWords(t *testing.T) {
 	}
 }
 
+func TestNoMoreLettersLeaveInAMinuteThanTheOwnerAllows(t *testing.T) {
+	o := open(t, postmantest.NewSink(t, nil))
+	owner := dbtest.Owner(t, o.DB)
+	s, err := o.Settings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What dbtest.Deliver took out of the outbox counts as well.
+	o.clock.Add(time.Minute)
+	s.LettersPerMinute = 2
+	if err := o.ChangeSettings(t.Context(), owner, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Bert Koch", "Carla Diaz", "Dora Emmer"} {
+		dbtest.MemberWithAccount(t, o.DB, name, strings.ToLower(name[:1])+"@example.org")
+	}
+	for at, want := range []int{2, 2, 4} { // after 0, 59 and 60 s
+		o.clock.Add([]time.Duration{0, 59 * time.Second, time.Second}[at])
+		o.round()
+		if got := len(o.sink.Letters()); got != want {
+			t.Errorf("look %d: %d letters left, want %d", at, got, want)
+		}
+	}
+}
+
 // The page explains what the postman wrote down, so the two must know each
 // other's words.
 func TestEveryStepHasAPlainSentence(t *testing.T) {
