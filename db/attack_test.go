@@ -277,20 +277,3 @@ func TestOneNetworkCannotFillTheIntake(t *testing.T) {
 		t.Errorf("a minute later: %d, %v", n, err)
 	}
 }
-
-func TestNoOwnerCanSendAnotherOwnersLetterElsewhere(t *testing.T) {
-	folder := t.TempDir()
-	d, _ := dbtest.OpenIn(t, folder, db.Fixed{})
-	owner := dbtest.Owner(t, d)
-	s, err := d.Settings(t.Context())
-	must(t, err)
-	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2525}
-	must(t, d.ChangeSettings(t.Context(), owner, s)) // until a letter left, a slip can be mended
-	sendReset(t, d, owner, owner.MemberID)
-	dbtest.Deliver(t, d)
-	s.Mail.Port, s.BaseURL = 2600, "https://evil.example"
-	must(t, d.ChangeSettings(t.Context(), owner, s))
-	if now, err := d.Settings(t.Context()); err != nil || now.Mail.Port != 2525 || now.BaseURL != "http://localhost:8080" {
-		t.Errorf("letters go to %s with links to %s: %v", now.Mail.URL(), now.BaseURL, err)
-	}
-}

@@ -20,6 +20,8 @@ import (
 type letterFacts struct {
 	ChangedAt int64  `json:"changed_at,omitempty"` // Unix seconds
 	NewEmail  string `json:"new_email,omitempty"`  // blanked
+	By        string `json:"by,omitempty"`         // who did it
+	What      string `json:"what,omitempty"`       // settings_changed: in words
 }
 
 // subject is whom a letter is about, and with which link.
@@ -40,7 +42,7 @@ func (tx *Tx) post(ctx context.Context, actor model.Actor, kind model.LetterKind
 		return err
 	}
 	state, settled := model.LetterWaiting, time.Time{}
-	if tx.settings.Mail.IsZero() {
+	if tx.settings.Mail.IsZero() && !(kind == model.LetterSettingsChanged && tx.settings.DeliversNotices(tx.Now)) {
 		state, settled = model.LetterCaptured, tx.Now
 	}
 	res, err := tx.ExecContext(ctx, `
@@ -242,6 +244,12 @@ func (tx *Tx) dueLetter(ctx context.Context) (model.Letter, error) {
 	case p.bulk.After(tx.Now):
 		below = model.PriorityBulk
 	}
+	if !tx.settings.Delivers() {
+		return scanLetter(tx.QueryRowContext(ctx, `
+			SELECT `+letterColumns+` FROM letter l INDEXED BY letter_due
+			WHERE l.state IN ('waiting', 'retrying') AND l.priority = +? AND l.due_at <= +? AND l.kind = +?
+			ORDER BY l.due_at, l.id LIMIT 1`, model.PriorityNotice, tx.Now.Unix(), model.LetterSettingsChanged))
+	}
 	return scanLetter(tx.QueryRowContext(ctx, waitingPriorities+`
 		SELECT `+letterColumns+` FROM letter l WHERE l.id = (
 			SELECT next FROM (
@@ -258,7 +266,7 @@ func (tx *Tx) dueLetter(ctx context.Context) (model.Letter, error) {
 func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 	var c *model.LetterContents
 	err := d.act(ctx, func(tx *Tx) error {
-		if tx.settings.HeldBack() || tx.settings.Mail.IsZero() {
+		if !tx.settings.DeliversNotices(tx.Now) {
 			return nil
 		}
 		for {
@@ -269,7 +277,17 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 			if err != nil {
 				return err
 			}
-			said, err := tx.db.contents(ctx, tx, tx.settings, l, tx.Now, liveLinks)
+			way, leaves, err := tx.wayOf(ctx, l)
+			if err != nil {
+				return err
+			}
+			if !leaves {
+				if err := tx.holdLetter(ctx, l.ID); err != nil {
+					return err
+				}
+				continue
+			}
+			said, err := tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -346,7 +364,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	c := model.LetterContents{
 		Letter: l, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
 		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
-		From: s.Sender(), ReplyTo: s.ReplyTo,
+		From: s.Sender(), ReplyTo: s.ReplyTo, Server: s.Mail,
 	}
 	var said string
 	if err := q.QueryRowContext(ctx, `SELECT facts, template_version FROM letter WHERE id = +?`, l.ID).Scan(&said, &c.Version); err != nil {
@@ -356,7 +374,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	if err := json.Unmarshal([]byte(said), &facts); err != nil {
 		return c, err
 	}
-	c.NewEmail = facts.NewEmail
+	c.NewEmail, c.RequestedBy, c.What = facts.NewEmail, facts.By, facts.What
 	if facts.ChangedAt != 0 {
 		c.ChangedAt = time.Unix(facts.ChangedAt, 0).UTC()
 	}
@@ -435,8 +453,8 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `
-			UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?
-			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, tx.Now.Unix(), how.Code, how.Reply, id); err != nil {
+			UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?, conversation = ?
+			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, tx.Now.Unix(), how.Code, how.Reply, how.Conversation, id); err != nil {
 			return err
 		}
 		if !state.Settled() {

@@ -152,43 +152,78 @@ func (d *DB) openHash(accountID int64, sealed []byte) (model.PasswordHash, error
 	return model.ParsePasswordHash(plain)
 }
 
-// ChangePassword is a new password chosen by somebody who is signed in and
-// knows the present one. Other sessions end; this browser gets a new one.
-func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.PasswordChange) (model.SignedIn, error) {
-	var done model.SignedIn
-	a, err := accountByID(ctx, d.read, actor.AccountID)
-	if err != nil {
-		return done, err
+// proof is that somebody who is signed in knew their password a moment ago.
+type proof struct {
+	account model.Account
+	salt    []byte
+	bucket  []byte
+}
+
+// checkOwnPassword asks whoever is signed in for their password once more, for
+// an act that a screen left open must not be enough for (OWASP ASVS 5.0,
+// 7.5.1). Wrong ones are slowed down like those of the sign-in page, whatever
+// the act.
+func (d *DB) checkOwnPassword(ctx context.Context, actor model.Actor, typed model.Secret) (me proof, err error) {
+	if me.account, err = accountByID(ctx, d.read, actor.AccountID); err != nil {
+		return me, err
 	}
-	bucket := d.keys.Blind("failure", "change", a.Email, a.MemberNo)
-	leave, wait, err := d.enter(ctx, bucket)
+	a := me.account
+	me.bucket = d.keys.Blind("failure", "change", a.Email, a.MemberNo)
+	leave, wait, err := d.enter(ctx, me.bucket)
 	if err != nil {
-		return done, err
+		return me, err
 	}
 	defer leave()
 	if wait > 0 {
-		return done, limited(wait)
+		return me, limited(wait)
 	}
-	var salt, sealed []byte
-	if err := d.read.QueryRowContext(ctx, `SELECT salt, password_hash FROM account WHERE id = +?`, a.ID).Scan(&salt, &sealed); err != nil {
-		return done, err
+	var sealed []byte
+	if err := d.read.QueryRowContext(ctx, `SELECT salt, password_hash FROM account WHERE id = +?`, a.ID).Scan(&me.salt, &sealed); err != nil {
+		return me, err
 	}
 	stored, err := d.openHash(a.ID, sealed)
 	if err != nil {
-		return done, err
+		return me, err
 	}
 	params := stored.Params()
 	if stored.IsZero() {
 		params = model.DefaultHashParams
 	}
-	tried, err := d.hashing.hashWith(ctx, true, in.Current.Reveal(), salt, params)
+	tried, err := d.hashing.hashWith(ctx, true, typed.Reveal(), me.salt, params)
+	if err != nil {
+		return me, err
+	}
+	if !stored.Matches(tried) {
+		err := d.actBy(ctx, actor, func(tx *Tx) error { return tx.countFailure(ctx, me.bucket, me.bucket) })
+		return me, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
+	}
+	return me, nil
+}
+
+var errPasswordChanged = model.Conflict("Your password was changed in another place just now. Please sign in again.")
+
+// provedPassword is where an act relies on a proof: the password is still the
+// one that was asked for, and the wrong tries before it are forgotten.
+func (tx *Tx) provedPassword(ctx context.Context, me proof) error {
+	now, err := accountByID(ctx, tx, me.account.ID)
+	if err != nil {
+		return err
+	}
+	if now.PasswordVersion != me.account.PasswordVersion {
+		return errPasswordChanged
+	}
+	return tx.clearFailures(ctx, me.bucket)
+}
+
+// ChangePassword is a new password chosen by somebody who is signed in and
+// knows the present one. Other sessions end; this browser gets a new one.
+func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.PasswordChange) (model.SignedIn, error) {
+	var done model.SignedIn
+	me, err := d.checkOwnPassword(ctx, actor, in.Current)
 	if err != nil {
 		return done, err
 	}
-	if !stored.Matches(tried) {
-		err := d.actBy(ctx, actor, func(tx *Tx) error { return tx.countFailure(ctx, bucket, bucket) })
-		return done, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
-	}
+	a := me.account
 	settings, err := d.Settings(ctx)
 	if err != nil {
 		return done, err
@@ -208,7 +243,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 	if in.Password.Reveal() != in.Confirm.Reveal() {
 		return done, model.Invalid("password_confirm", sentenceTwice)
 	}
-	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
+	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), me.salt)
 	if err != nil {
 		return done, err
 	}
@@ -221,16 +256,16 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		if err != nil {
 			return err
 		}
-		if now.PasswordVersion != a.PasswordVersion || s.AccountID != a.ID || s.Over(now, tx.Now) {
-			return model.Conflict("Your password was changed in another place just now. Please sign in again.")
+		if s.AccountID != a.ID || s.Over(now, tx.Now) {
+			return errPasswordChanged
+		}
+		if err := tx.provedPassword(ctx, me); err != nil {
+			return err
 		}
 		if err := tx.cancelLink(ctx, actor, a, "the password was changed"); err != nil {
 			return err
 		}
 		if err := tx.storePassword(ctx, a, hash); err != nil {
-			return err
-		}
-		if err := tx.clearFailures(ctx, bucket); err != nil {
 			return err
 		}
 		if err := tx.audit(ctx, actor, model.ActPasswordChanged, about{member: a.MemberID, account: a.ID}); err != nil {

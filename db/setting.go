@@ -148,7 +148,7 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 	}
 	defer rs.Close()
 	stored := map[string]string{}
-	var password []byte
+	secrets := map[string][]byte{}
 	for rs.Next() {
 		var name, value string
 		var sealed []byte
@@ -156,9 +156,7 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 			return s, err
 		}
 		stored[name] = value
-		if name == mailPassword {
-			password = sealed
-		}
+		secrets[name] = sealed
 	}
 	if err := rs.Err(); err != nil {
 		return s, err
@@ -171,7 +169,17 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 			t.set(&s, v)
 		}
 	}
-	if password != nil {
+	if value, ok := stored[dkimSetting]; ok {
+		if s.DKIM, err = d.openDKIM(value, secrets[dkimSetting]); err != nil {
+			return s, err
+		}
+	}
+	if value, ok := stored[formerSetting]; ok {
+		if s.Former, err = d.openFormer(value, secrets[formerSetting]); err != nil {
+			return s, err
+		}
+	}
+	if password := secrets[mailPassword]; password != nil {
 		plain, err := d.keys.Open("setting", mailPassword, 0, password)
 		if err != nil {
 			return s, fmt.Errorf("the mail server's password: %w", err)
@@ -191,12 +199,8 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 }
 
 // ChangeSettings stores what an owner decided. What a flag decides stays as
-// it is stored.
-//
-// Once a letter was accepted the base URL and the mail server stay as they are,
-// too: whoever decides where letters and their links go could read another
-// owner's letter. From then on whoever runs the program changes them, by a
-// flag; until then a slip of the first start can be mended.
+// it is stored. Where letters go and their links lead stays, too: that is
+// ChangeMail, which asks for more than a signed-in browser.
 func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Settings) error {
 	if err := actor.MayOwn(); err != nil {
 		return err
@@ -205,34 +209,17 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 		return err
 	}
 	return d.actBy(ctx, actor, func(tx *Tx) error {
-		s.SetUpAt = tx.settings.SetUpAt
-		proven, err := mailProven(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if proven {
-			s.BaseURL, s.Mail = tx.settings.BaseURL, tx.settings.Mail
-		} else if s.Mail.Password.IsZero() && s.Mail.URL() == tx.settings.Mail.URL() {
-			s.Mail.Password = tx.settings.Mail.Password
-		}
+		is := tx.settings
+		s.SetUpAt, s.BaseURL, s.Mail, s.MailFrom, s.ReplyTo = is.SetUpAt, is.BaseURL, is.Mail, is.MailFrom, is.ReplyTo
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying')`, tx.Now.Unix()); err != nil {
+		if err := tx.hurryLetters(ctx); err != nil {
 			return err
 		}
-		tx.posted = true
 		return tx.audit(ctx, actor, model.ActSettingsChanged, about{note: changed})
 	})
-}
-
-// MailProven reports whether a letter was accepted by the mail server.
-func (d *DB) MailProven(ctx context.Context) (bool, error) { return mailProven(ctx, d.point) }
-
-func mailProven(ctx context.Context, q querier) (proven bool, err error) {
-	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM letter WHERE state = 'accepted')`).Scan(&proven)
-	return proven, err
 }
 
 // storeSettings writes every setting that no flag decides, and gives the names

@@ -31,6 +31,10 @@ const (
 	noticeInvited         notice = "invited"
 	noticeLetterAgain     notice = "letter-again"
 	noticeLetterStopped   notice = "letter-stopped"
+	noticeMailSaved       notice = "mail-saved"
+	noticeDKIMMade        notice = "dkim-made"
+	noticeSigning         notice = "signing"
+	noticeNotSigning      notice = "not-signing"
 )
 
 var notices = map[notice]string{
@@ -51,6 +55,10 @@ var notices = map[notice]string{
 	noticeInvited:         "The invitation is on its way.",
 	noticeLetterAgain:     "Sent again. This is the letter that goes out now.",
 	noticeLetterStopped:   "The letter is stopped. It will not leave.",
+	noticeMailSaved:       "Saved. All owners are told by letter what changed. Send a test letter now.",
+	noticeDKIMMade:        "The key is made. Paste its record, then switch signing on.",
+	noticeSigning:         "The record is there. Letters are signed from now on.",
+	noticeNotSigning:      "Letters are not signed any more.",
 }
 
 const (

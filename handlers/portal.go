@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -32,6 +33,10 @@ type Config struct {
 
 	// TrustedProxies are the only clients whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+
+	// Resolver looks up the records of the domain that letters come from, when
+	// an owner presses for it. Nil: the machine's own.
+	Resolver *net.Resolver
 }
 
 type portal struct {

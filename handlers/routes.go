@@ -73,6 +73,13 @@ func (p *portal) table() []route {
 		{post, "/admin/staff", owner, p.inviteStaff},
 		{get, "/admin/settings", owner, p.showSettings},
 		{post, "/admin/settings", owner, p.changeSettings},
+		{get, mailPath, owner, p.showMail},
+		{post, mailPath, owner, p.changeMail},
+		{post, mailPath + "/test", owner, p.sendTest},
+		{post, mailPath + "/check", owner, p.checkMail},
+		{post, mailPath + "/key", owner, p.makeDKIM},
+		{post, mailPath + "/sign", owner, p.signLetters},
+		{post, mailPath + "/unsigned", owner, p.leaveUnsigned},
 	}
 	if p.Demo {
 		all = append(all,

@@ -50,12 +50,7 @@ func (p *portal) showSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) renderSettings(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
-	page := p.page(r)
-	var err error
-	if page.MailProven, err = p.DB.MailProven(r.Context()); err != nil {
-		return err
-	}
-	return p.render(w, r, status, views.SettingsPage(page, f, zones(f.Values["time_zone"])))
+	return p.render(w, r, status, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"])))
 }
 
 func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
@@ -81,11 +76,6 @@ func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// The cookies are named after the kind of address; with the new one the
-	// browser would seem to be a stranger's.
-	if v.settings, err = p.DB.Settings(r.Context()); err != nil {
-		return err
-	}
 	tell(w, v, noticeSaved, "")
 	return redirect(w, "/admin/settings")
 }
@@ -103,7 +93,7 @@ func settingValues(s model.Settings) map[string]string {
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
 		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
-		mailField:             s.Mail.URL(), "mail_from": s.MailFrom, "reply_to": s.ReplyTo,
+		mailField:             s.Mail.URL(),
 	}
 	if s.LettersPerMinute > 0 {
 		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
@@ -139,9 +129,8 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 		return time.Duration(min(number(name, int(was/time.Hour)), hoursMost)) * time.Hour
 	}
 
-	s.Association, s.BaseURL, s.TimeZone = form.Get("association"), form.Get("base_url"), form.Get("time_zone")
+	s.Association, s.TimeZone = form.Get("association"), form.Get("time_zone")
 	s.SupportEmail, s.SupportPhone = form.Get("support_email"), form.Get("support_phone")
-	s.MailFrom, s.ReplyTo = form.Get("mail_from"), form.Get("reply_to")
 	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime", s.Resets.Lifetime), ResendWindow: hours("resend_window", s.Resets.ResendWindow)}
 	s.MinPasswordLength = number("min_password_length", s.MinPasswordLength)
 	s.LettersPerMinute = 0
@@ -153,10 +142,10 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 	if _, ok := parseColour(s.Colour); !ok && s.Colour != "" {
 		f.Add("colour", "Please write the colour like #14506e.")
 	}
-	readMail(&s, form, f)
 	return s, f
 }
 
+// readMail reads the one field that the first start has for the mail server.
 func readMail(s *model.Settings, form url.Values, f model.Fields) {
 	if s.Fixed[mailField] {
 		return

@@ -259,6 +259,8 @@ var actNames = map[model.Act]string{
 	model.ActLetterStopped:   "Letter stopped",
 	model.ActLetterRepeated:  "Letter sent again",
 	model.ActSettingsChanged: "Settings changed",
+	model.ActDKIMMade:        "Key for signing letters made",
+	model.ActDKIMSwitched:    "Signing of letters switched",
 	model.ActSetUp:           "Portal set up",
 }
 
@@ -284,6 +286,8 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterRingUs:          "ring-the-office letter",
 	model.LetterPasswordChanged: "password-changed letter",
 	model.LetterEmailChanged:    "email-changed letter",
+	model.LetterSettingsChanged: "settings-changed letter",
+	model.LetterTest:            "test letter",
 }
 
 var letterEnds = map[model.LetterState]string{

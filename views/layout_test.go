@@ -368,9 +368,9 @@ func TestWrongFieldSaysWhyBesideItself(t *testing.T) {
 }
 
 func TestWhatAFlagDecidesIsShownNotEdited(t *testing.T) {
-	p := pageFor(anna, "/admin/settings")
+	p := pageFor(anna, "/admin/settings/mail")
 	p.Settings.Fixed = map[string]bool{"base_url": true}
-	doc := draw(t, SettingsPage(p, Form{Values: map[string]string{"base_url": "https://fixed.example"}}, []string{"UTC"}))
+	doc := draw(t, MailPage(p, MailProps{Form: Form{Values: map[string]string{"base_url": "https://fixed.example"}}}))
 	has(t, doc, "#base_url[readonly]", 1)
-	has(t, doc, "#association[readonly]", 0)
+	has(t, doc, "#mail_host[readonly]", 0)
 }

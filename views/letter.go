@@ -103,6 +103,7 @@ func letterValues(c model.LetterContents) model.Values {
 		"new_email":     c.NewEmail,
 		"changed":       letterMoment(c.ChangedAt, c.TimeZone),
 		"how":           how(c),
+		"what":          c.What,
 	}}
 	for _, l := range c.Links {
 		v.People = append(v.People, map[string]string{

@@ -15,6 +15,7 @@ import (
 var letterKinds = []model.LetterKind{
 	model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 	model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged,
+	model.LetterSettingsChanged, model.LetterTest,
 }
 
 const (
@@ -36,6 +37,7 @@ func letterTo(t *testing.T, k model.LetterKind) model.LetterContents {
 		Name:   "Anna Weber", Association: "Harbour Rowing Club", Portal: "members.example.org", BaseURL: "https://members.example.org",
 		SupportEmail: "office@example.org", SupportPhone: "0171 555 010", TimeZone: berlin, From: "no-reply@example.org",
 		RequestedBy: "Ruth Adler", ChangedAt: now, NewEmail: "a…@example.net",
+		What: "letters are handed to smtp://mail.example.net:587 (before: smtp://mail.example.org:587)",
 	}
 	if k.CarriesLink() {
 		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), Expires: now.Add(7 * 24 * time.Hour)}}

@@ -41,7 +41,7 @@ func SetupPage(p Page, f Form, zones []string) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<h1>Welcome. Let’s open the door.</h1><p>A few questions, once. It can all be changed later; once a letter has left, the address and the mail server only where the portal is started.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<h1>Welcome. Let’s open the door.</h1><p>A few questions, once. It can all be changed later.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -32,6 +32,8 @@ const (
 	ActLetterStopped   Act = "letter.stopped" // by hand, before it left
 	ActLetterRepeated  Act = "letter.repeated"
 	ActSettingsChanged Act = "settings.changed"
+	ActDKIMMade        Act = "dkim.made"
+	ActDKIMSwitched    Act = "dkim.switched"
 	ActSetUp           Act = "portal.set_up"
 )
 

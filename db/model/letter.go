@@ -14,6 +14,8 @@ const (
 	LetterRingUs          LetterKind = "ring_us"          // the account is disabled
 	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
+	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
+	LetterTest            LetterKind = "test"             // an owner tries the mail settings out
 )
 
 // The priorities of waiting letters: lower leaves first.
@@ -28,7 +30,7 @@ const (
 // able to keep members waiting by asking for unknown addresses.
 func (k LetterKind) Priority() int {
 	switch k {
-	case LetterReset, LetterResetSeveral, LetterWelcome:
+	case LetterReset, LetterResetSeveral, LetterWelcome, LetterTest:
 		return PriorityLink
 	case LetterNoAccount:
 		return PriorityStranger
@@ -38,7 +40,7 @@ func (k LetterKind) Priority() int {
 }
 
 // OneAttempt reports whether a letter is not worth a second try.
-func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount }
+func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount || k == LetterTest }
 
 // CarriesLink reports whether the letter is pointless once its link ended.
 func (k LetterKind) CarriesLink() bool {
@@ -102,6 +104,8 @@ type Delivery struct {
 	Accepted bool
 	Code     int    // SMTP reply code, 0 when there was no reply
 	Reply    string // the server's words, at most 1 KB are kept
+
+	Conversation string // of a test letter: all that the server said
 }
 
 // Outcome is the state of a letter after an attempt, and when the next one is
@@ -146,10 +150,12 @@ type LetterContents struct {
 	From        string
 	ReplyTo     string
 	Links       []LetterLink
-	RequestedBy string    // name of the person of staff, "" if the member asked
-	ChangedAt   time.Time // password_changed, email_changed: when
-	SeenBy      []string  // password_changed: who at the office had the link on screen
-	NewEmail    string    // email_changed: the new address, blanked to its first letter and domain
+	RequestedBy string     // name of the person of staff, "" if the member asked
+	ChangedAt   time.Time  // password_changed, email_changed, settings_changed: when
+	SeenBy      []string   // password_changed: who at the office had the link on screen
+	NewEmail    string     // email_changed: the new address, blanked to its first letter and domain
+	What        string     // settings_changed: what did, in words
+	Server      MailServer // to which it is handed
 }
 
 // MailServer is where letters are handed in.

@@ -12,6 +12,7 @@ var (
 	letterKinds = []model.LetterKind{
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged,
+		model.LetterSettingsChanged, model.LetterTest,
 	}
 	letterStates = []model.LetterState{
 		model.LetterWaiting, model.LetterSending, model.LetterAccepted, model.LetterRetrying,
@@ -130,10 +131,10 @@ func TestALetterThatIsNeverTakenEndsWithinADay(t *testing.T) {
 			now = next
 		}
 		// 5 pauses that grow take 21 min 20 s; then hourly up to a day.
-		if want := 29; kind != model.LetterNoAccount && attempts != want {
+		if want := 29; !kind.OneAttempt() && attempts != want {
 			t.Errorf("%s: %d attempts, want %d", kind, attempts, want)
 		}
-		if kind == model.LetterNoAccount && attempts != 1 {
+		if kind.OneAttempt() && attempts != 1 {
 			t.Errorf("%s: %d attempts, want 1", kind, attempts)
 		}
 	}
@@ -160,6 +161,8 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterRingUs:          {1, false, false},
 		model.LetterPasswordChanged: {1, false, false},
 		model.LetterEmailChanged:    {1, false, false},
+		model.LetterSettingsChanged: {1, false, false},
+		model.LetterTest:            {0, true, false},
 	}
 	for _, k := range letterKinds {
 		want, ok := tests[k]

@@ -27,6 +27,8 @@ type Settings struct {
 	Mail     MailServer
 	MailFrom string
 	ReplyTo  string
+	Former   FormerMail // how letters left before that was last changed
+	DKIM     DKIM
 
 	LettersPerMinute int // as many as the mail server's owner allows; 0: as many as it takes
 
@@ -174,14 +176,10 @@ func ParseMailServer(s string) (MailServer, error) {
 			return MailServer{}, fmt.Errorf("the mail server's port is a number from 1 to 65535")
 		}
 	}
-	switch {
-	case Loopback(m.Host), m.Port == 25, m.Port == 465, m.Port == 587, m.Port == 2525:
-	default:
-		// Otherwise the settings page could be used to knock on any port of
-		// the network the portal stands in.
+	if !m.mayUsePort() {
 		return MailServer{}, fmt.Errorf("a mail server is reached on port 25, 465, 587 or 2525")
 	}
-	if a, err := netip.ParseAddr(m.Host); err == nil && a.IsLinkLocalUnicast() {
+	if a, err := netip.ParseAddr(m.Host); err == nil && !MayDial(a) {
 		return MailServer{}, fmt.Errorf("a link-local address is not a mail server's")
 	}
 	if u.User != nil {

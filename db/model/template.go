@@ -71,6 +71,8 @@ var letterPlaceholders = map[LetterKind][]string{
 	LetterRingUs:          {"name", "email"},
 	LetterPasswordChanged: {"name", "email", "changed", "how"},
 	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
+	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
+	LetterTest:            {"name", "email"},
 }
 
 // eachPerson is what {{#people}} repeats.

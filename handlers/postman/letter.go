@@ -26,7 +26,7 @@ type letter struct {
 // The headers tell other machines that nobody is to answer (RFC 3834 §5;
 // X-Auto-Response-Suppress is what Exchange listens to). There is no
 // List-Unsubscribe: nobody should lose the letter that gets them back in.
-func write(c model.LetterContents, now time.Time) (letter, error) {
+func write(c model.LetterContents, now time.Time, signer *mail.DKIMSigner) (letter, error) {
 	said, err := views.ComposeLetter(c)
 	if err != nil {
 		return letter{}, err
@@ -51,6 +51,9 @@ func write(c model.LetterContents, now time.Time) (letter, error) {
 	m.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All")
 	m.SetBodyString(mail.TypeTextPlain, said.Text)
 	m.AddAlternativeString(mail.TypeTextHTML, said.HTML)
+	if signer != nil {
+		m.SetDKIM(signer)
+	}
 	var raw bytes.Buffer
 	if _, err := m.WriteTo(&raw); err != nil {
 		return letter{}, fmt.Errorf("message: %w", err)

@@ -12,7 +12,7 @@ import (
 	"latchkey/handlers/postman/postmantest"
 )
 
-func contents(t *testing.T) model.LetterContents {
+func contents(t testing.TB) model.LetterContents {
 	t.Helper()
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -28,7 +28,7 @@ func contents(t *testing.T) model.LetterContents {
 }
 
 func TestHeaders(t *testing.T) {
-	out, err := write(contents(t), dbtest.Start)
+	out, err := write(contents(t), dbtest.Start, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestNamesCannotAddHeaders(t *testing.T) {
 	c := contents(t)
 	c.Association = "Evil\r\nBcc: all@example.org\r\n\r\nbody"
 	c.Name = c.Association
-	out, err := write(c, dbtest.Start)
+	out, err := write(c, dbtest.Start, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestEnvelopeIsASCIIWhereItCanBe(t *testing.T) {
 	} {
 		c := contents(t)
 		c.To = tt.typed
-		out, err := write(c, dbtest.Start)
+		out, err := write(c, dbtest.Start, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -28,9 +30,18 @@ type line struct {
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 func directly(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
+	// The address counts, not the name: it may resolve to another one each time.
+	d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !model.MayDial(to.Addr()) {
+			return errForbiddenAddress
+		}
+		return nil
+	}}
 	return d.DialContext(ctx, network, address)
 }
+
+var errForbiddenAddress = errors.New("its name leads to an address that is not a mail server's")
 
 // connect opens a line: connection, greeting, encryption, sign-in. When ctx
 // ends, so does the attempt.
@@ -51,7 +62,7 @@ func (p *Postman) connect(ctx context.Context, s model.Settings) (*line, error) 
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(p.patience.greet)) // a connection that has no deadlines is closed, and says so at the next read
 
-	client, err := greet(ctx, conn, server, helloName(s))
+	client, err := greet(ctx, conn, server, helloName(s), p.heard)
 	if err != nil {
 		_ = conn.Close()
 		return nil, stopped(ctx, err)
@@ -70,7 +81,7 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func greet(ctx context.Context, conn net.Conn, server model.MailServer, name string) (*smtp.Client, error) {
+func greet(ctx context.Context, conn net.Conn, server model.MailServer, name string, heard *transcript) (*smtp.Client, error) {
 	local := model.Loopback(server.Host)
 	secure := &tls.Config{
 		ServerName: server.Host, MinVersion: tls.VersionTLS12,
@@ -83,10 +94,11 @@ func greet(ctx context.Context, conn net.Conn, server model.MailServer, name str
 		}
 		conn = over
 	}
-	client, err := smtp.NewClient(conn, server.Host)
+	client, err := smtp.NewClient(heard.greeting(conn), server.Host)
 	if err != nil {
 		return nil, &failure{stepGreet, err}
 	}
+	heard.listen(client)
 	if err := client.Hello(name); err != nil {
 		return nil, &failure{stepGreet, err}
 	}

@@ -89,6 +89,8 @@ func silence(err error) string {
 	var protocol textproto.ProtocolError
 	var code syscall.Errno
 	switch {
+	case errors.Is(err, errForbiddenAddress):
+		return errForbiddenAddress.Error()
 	case errors.As(err, &lookup):
 		return "there is no server of the name " + lookup.Name
 	case timedOut(err):

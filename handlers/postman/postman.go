@@ -62,7 +62,9 @@ type Postman struct {
 
 	wake    chan struct{} // the intake was looked at: there may be letters
 	line    *line         // the open connection, nil if none
-	trouble *trouble      // the mail server is out of reach
+	signing signing
+	heard   *transcript // of a test letter, nil for all others
+	trouble *trouble    // the mail server is out of reach
 }
 
 // trouble is what was learnt about a mail server that could not be reached.
@@ -138,7 +140,7 @@ func (p *Postman) round(ctx context.Context) error {
 			return err
 		}
 		s, err := p.db.Settings(ctx)
-		if err != nil || s.Mail.IsZero() || s.HeldBack() {
+		if err != nil || !s.DeliversNotices(p.db.Now()) {
 			return err
 		}
 		c, err := p.db.ClaimLetter(ctx)
@@ -154,13 +156,23 @@ func (p *Postman) round(ctx context.Context) error {
 
 // deliver makes one attempt at a letter and notes how it ended.
 func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterContents) error {
-	out, err := write(c, p.db.Now())
+	s.Mail, s.BaseURL = c.Server, c.BaseURL // a letter may have a way of its own: see db.ChangeMail
+	signer, err := p.signer(s.DKIM, c.From)
+	if err != nil {
+		p.log.Error("letters leave unsigned", "error", err) // late is worse, and many mailboxes take them
+	}
+	out, err := write(c, p.db.Now(), signer)
 	if err != nil {
 		p.log.Error("a letter cannot be composed", "letter", c.ID, "kind", c.Kind, "error", err)
 		return p.settle(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())})
 	}
-	if t := p.trouble; t != nil && t.server == s.Mail && p.db.Now().Before(t.until) {
+	if t := p.trouble; t != nil && t.server.Same(s.Mail) && p.db.Now().Before(t.until) {
 		return p.settle(ctx, c, t.how)
+	}
+	if c.Kind == model.LetterTest {
+		p.hangUp() // the conversation is to be heard from its beginning
+		p.heard = &transcript{}
+		defer func() { p.heard = nil }()
 	}
 	reply, err := p.handOver(ctx, s, out)
 	if errors.Is(err, errStopped) {
@@ -170,6 +182,7 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 	if err != nil {
 		how = delivery(err)
 	}
+	how.Conversation = p.heard.close(reply, err, s.Mail)
 	back := false
 	switch {
 	case err != nil && outOfReach(err):
@@ -215,7 +228,7 @@ func (p *Postman) handOver(ctx context.Context, s model.Settings, out letter) (r
 		}
 	})()
 
-	if p.line != nil && p.line.server != s.Mail {
+	if p.line != nil && !p.line.server.Same(s.Mail) {
 		p.hangUp()
 	}
 	kept := p.line != nil

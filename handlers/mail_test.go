@@ -1,0 +1,341 @@
+package handlers
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"latchkey/db"
+	"latchkey/db/dbtest"
+	"latchkey/db/model"
+)
+
+// zone is a name server on loopback. It says of each name and type what it was
+// told; a question for a silent name it never answers.
+type zone struct {
+	mu      sync.Mutex
+	records map[string][]dns.RR
+	silent  map[string]bool
+	asked   int
+}
+
+func newZone(t testing.TB) (*zone, *net.Resolver) {
+	t.Helper()
+	z := &zone{records: map[string][]dns.RR{}, silent: map[string]bool{}}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	mustDo(t, err)
+	tcp, err := net.Listen("tcp", conn.LocalAddr().String()) // what is longer than 512 bytes is asked for again
+	mustDo(t, err)
+	for _, s := range []*dns.Server{{PacketConn: conn, Handler: z}, {Listener: tcp, Handler: z}} {
+		go func() { _ = s.ActivateAndServe() }()
+		t.Cleanup(func() { _ = s.Shutdown() })
+	}
+	return z, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, conn.LocalAddr().String())
+	}}
+}
+
+func mustDo(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.asked++
+	ask := q.Question[0]
+	if z.silent[ask.Name] {
+		return
+	}
+	a := new(dns.Msg)
+	a.SetReply(q)
+	known := false
+	for _, r := range z.records[strings.ToLower(ask.Name)] {
+		known = true
+		if r.Header().Rrtype == ask.Qtype {
+			a.Answer = append(a.Answer, r)
+		}
+	}
+	if !known {
+		a.Rcode = dns.RcodeNameError
+	}
+	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
+		a.Truncate(dns.MinMsgSize)
+	}
+	_ = w.WriteMsg(a)
+}
+
+// put adds a record. A long text is cut into strings of 255 bytes, as every
+// zone does with it (RFC 1035 §3.3.14).
+func (z *zone) put(t testing.TB, r model.DNSRecord) {
+	t.Helper()
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	name := dns.Fqdn(r.Name)
+	if r.Type == "TXT" {
+		txt := &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 1}}
+		for v := r.Value; v != ""; {
+			n := min(len(v), 255)
+			txt.Txt, v = append(txt.Txt, v[:n]), v[n:]
+		}
+		z.records[name] = append(z.records[name], txt)
+		return
+	}
+	rr, err := dns.NewRR(name + " 1 IN " + r.Type + " " + r.Value)
+	mustDo(t, err)
+	z.records[name] = append(z.records[name], rr)
+}
+
+// mailSite is a portal whose letters come from post@riverside.example.
+func mailSite(t testing.TB) (*site, *zone) {
+	t.Helper()
+	d, clock := dbtest.OpenIn(t, t.TempDir(), db.Fixed{})
+	owner := dbtest.Owner(t, d)
+	mustDo(t, d.ChangeMail(t.Context(), owner, model.MailChange{
+		BaseURL: "http://members.riverside.example", MailFrom: "post@riverside.example", Current: model.NewSecret(dbtest.OwnerPassword),
+		Mail: model.MailServer{Host: "mail.riverside.example", Port: 587, User: "club", Password: model.NewSecret("hidden-word")},
+	}))
+	z, resolver := newZone(t)
+	return serveSite(t, d, clock, func(c *Config) { c.Resolver = resolver }), z
+}
+
+const mailFormIs = `form[action="/admin/settings/mail"]`
+
+func TestOwnersChangeHowLettersLeave(t *testing.T) {
+	s, _ := mailSite(t)
+	b := s.owner(t)
+	b.get("/admin/settings").is(http.StatusOK).says("mail.riverside.example").one(`a[href="/admin/settings/mail"]`)
+	page := b.get(mailPath).is(http.StatusOK).saysNothingOf("hidden-word")
+	if page.value("#mail_host") != "mail.riverside.example" || page.value("#mail_port") != "587" || page.value("#mail_password") != "" {
+		t.Errorf("%s, %s", page.value("#mail_host"), page.value("#mail_port"))
+	}
+	page.one(`#mail_tls option[value="starttls"][selected]`)
+	b.submit(page, mailFormIs, "", "current_password", "wrong").is(http.StatusUnprocessableEntity).one("#current_password[aria-invalid]")
+	a := b.submit(page, mailFormIs, "", "mail_host", "mail.example.org", "mail_port", "465", "mail_tls", "tls", "mail_password", "other-word",
+		"reply_to", "office@riverside.example", "current_password", dbtest.OwnerPassword).leads(mailPath)
+	page = b.follow(a).is(http.StatusOK).says("All owners are told").says("for the other owners still leave the way they did before").saysNothingOf("other-word").saysNothingOf("hidden-word")
+	page.one(`#mail_tls option[value="tls"][selected]`)
+	got, err := s.db.Settings(t.Context())
+	mustDo(t, err)
+	if got.Mail.URL() != "smtps://club@mail.example.org:465" || got.Mail.Password.Reveal() != "other-word" || got.ReplyTo != "office@riverside.example" {
+		t.Errorf("%s, %s", got.Mail.URL(), got.ReplyTo)
+	}
+	if kinds := dbtest.Kinds(dbtest.Deliver(t, s.db)); !strings.Contains(kinds, "settings_changed to "+dbtest.OwnerEmail) {
+		t.Errorf("letters: %s", kinds)
+	}
+}
+
+func TestTheAddressOfThePortalChangesWithoutSigningAnybodyOut(t *testing.T) {
+	s, _ := mailSite(t)
+	b := s.owner(t)
+	page := b.get(mailPath)
+	a := b.submit(page, mailFormIs, "", "base_url", "http://portal.riverside.example/", "current_password", dbtest.OwnerPassword).leads(mailPath)
+	if got := b.follow(a).is(http.StatusOK).value("#base_url"); got != "http://portal.riverside.example" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+func TestMailSettingsThatWillNotDoComeBack(t *testing.T) {
+	s, _ := mailSite(t)
+	b := s.owner(t)
+	for field, value := range map[string]string{
+		"base_url": "ftp://x", "mail_from": "a b", "reply_to": "@", "mail_host": "169.254.169.254", "mail_port": "x", "mail_user": "somebody else",
+	} {
+		page := b.get(mailPath)
+		wrong := field
+		if field == "mail_user" {
+			wrong = "mail_password" // it went with the other user
+		}
+		a := b.submit(page, mailFormIs, "", field, value, "current_password", dbtest.OwnerPassword, "mail_password", "").is(http.StatusUnprocessableEntity)
+		a.one("#" + wrong + "[aria-invalid]")
+		if got := a.value("#" + field); got != value {
+			t.Errorf("%s = %q came back as %q", field, value, got)
+		}
+		for _, secret := range []string{dbtest.OwnerPassword, "hidden-word"} {
+			a.saysNothingOf(secret)
+		}
+	}
+	page := b.get(mailPath)
+	for _, port := range []string{"22", "0", "-1", "99999999999999999999", ""} {
+		b.submit(page, mailFormIs, "", "mail_port", port, "current_password", dbtest.OwnerPassword).is(http.StatusUnprocessableEntity).one("#mail_port[aria-invalid]")
+	}
+	a := b.submit(page, mailFormIs, "", "mail_password", "TopSecretWord", "reply_to", "@").is(http.StatusUnprocessableEntity).saysNothingOf("TopSecretWord")
+	if n := a.doc.Find("[aria-invalid]").Length(); n != 2 {
+		t.Errorf("%d fields are marked in one round", n)
+	}
+	for range 6 {
+		a = b.submit(page, mailFormIs, "", "current_password", "wrong")
+	}
+	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" || a.value("#mail_host") == "" {
+		t.Errorf("%d, %v", a.status, a.header)
+	}
+}
+
+func TestWhatAFlagDecidesIsShownAndStays(t *testing.T) {
+	d, clock := dbtest.OpenIn(t, t.TempDir(), db.Fixed{BaseURL: "http://portal.example.org", Mail: &dbtest.Mail, MailFrom: "post@example.org"})
+	s := serveSite(t, d, clock)
+	b := s.owner(t)
+	page := b.get(mailPath).is(http.StatusOK)
+	for _, field := range []string{"base_url", "mail_host", "mail_port", "mail_user", "mail_password", "mail_from"} {
+		if _, fixed := page.one("#" + field).Attr("readonly"); !fixed {
+			t.Errorf("%s can be edited", field)
+		}
+	}
+	b.submit(page, mailFormIs, "", "reply_to", "office@example.org", "base_url", "http://evil.example", "mail_host", "evil.example",
+		"current_password", dbtest.OwnerPassword).leads(mailPath)
+	if got, _ := d.Settings(t.Context()); got.BaseURL != "http://portal.example.org" || got.Mail.Host != dbtest.Mail.Host || got.ReplyTo != "office@example.org" {
+		t.Errorf("%s, %s, %s", got.BaseURL, got.Mail.Host, got.ReplyTo)
+	}
+}
+
+func TestTheRecordsOfTheSendersDomain(t *testing.T) {
+	s, z := mailSite(t)
+	b := s.owner(t)
+	state := func(a *reply) string {
+		var all []string
+		for _, n := range a.doc.Find(".finding").EachIter() {
+			name, _, _ := strings.Cut(strings.TrimSpace(n.Find("h3").Text()), "\n")
+			class, _ := n.Attr("class")
+			all = append(all, strings.Fields(name)[0]+" "+strings.TrimPrefix(class, "finding "))
+		}
+		return strings.Join(all, ", ")
+	}
+	page := b.get(mailPath).is(http.StatusOK)
+	if z.asked != 0 || page.doc.Find(".finding").Length() != 0 {
+		t.Errorf("a visit asked %d questions", z.asked)
+	}
+	check := func() *reply {
+		t.Helper()
+		return b.submit(b.get(mailPath), `form[action="/admin/settings/mail/check"]`, "").is(http.StatusOK)
+	}
+	a := check()
+	if got := state(a); got != "SPF missing, DKIM missing, DMARC missing, MX missing" {
+		t.Errorf("an empty domain: %s", got)
+	}
+	for _, paste := range []string{"v=spf1 a:mail.riverside.example ~all", "v=DMARC1; p=none"} {
+		if !strings.Contains(a.body, ">"+paste+"<") {
+			t.Errorf("nothing says to paste %s", paste)
+		}
+	}
+
+	// What the page says to paste is pasted.
+	b.submit(a, `form[action="/admin/settings/mail/key"]`, "").leads(mailPath + "#signing")
+	a = check()
+	for _, n := range a.doc.Find(".record").EachIter() {
+		z.put(t, model.DNSRecord{Type: "TXT", Name: n.Find("textarea").Eq(0).Text(), Value: n.Find("textarea").Eq(1).Text()})
+	}
+	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "MX", Value: "10 mail.riverside.example."})
+	a = check()
+	if got := state(a); got != "SPF found, DKIM found, DMARC found, MX found" {
+		t.Errorf("after pasting: %s\n%s", got, a.text(".finding"))
+	}
+	a.says("Switch signing on below")
+
+	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "TXT", Value: "v=spf1 mx -all"})
+	z.put(t, model.DNSRecord{Name: "_dmarc.riverside.example", Type: "TXT", Value: "v=DMARC1; p=reject"})
+	if got := state(check()); got != "SPF wrong, DKIM found, DMARC wrong, MX found" {
+		t.Errorf("with one too many: %s", got)
+	}
+}
+
+func TestARecordOfTheDomainAboveCounts(t *testing.T) {
+	s, z := mailSite(t)
+	mustDo(t, s.db.ChangeMail(t.Context(), dbtest.Owner(t, s.db), model.MailChange{
+		BaseURL: "http://members.riverside.example", MailFrom: "x@news.riverside.example", Current: model.NewSecret(dbtest.OwnerPassword)}))
+	z.put(t, model.DNSRecord{Name: "_dmarc.riverside.example", Type: "TXT", Value: "v=DMARC1; p=none; sp=reject"})
+	b := s.owner(t)
+	a := b.post(mailPath + "/check").is(http.StatusOK)
+	a.says("are refused").says("Found at _dmarc.riverside.example")
+}
+
+func TestANameServerThatIsSilentKeepsNobodyForLong(t *testing.T) {
+	s, z := mailSite(t)
+	for _, name := range []string{"riverside.example.", "_dmarc.riverside.example."} {
+		z.silent[name] = true
+	}
+	b := s.owner(t)
+	began := time.Now()
+	a := b.post(mailPath + "/check").is(http.StatusOK).says("Nobody answered")
+	if took := time.Since(began); took > lookPatience+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if n := a.doc.Find(".finding.unknown").Length(); n != 3 {
+		t.Errorf("%d of the findings are unknown", n)
+	}
+}
+
+func TestSigningIsSwitchedOnOnceTheRecordIsThere(t *testing.T) {
+	s, z := mailSite(t)
+	b := s.owner(t)
+	b.post(mailPath + "/sign").is(http.StatusConflict).says("no key yet")
+	page := b.follow(b.post(mailPath + "/key").leads(mailPath + "#signing")).says("The key is made")
+	sign := `form[action="/admin/settings/mail/sign"]`
+	b.submit(page, sign, "").is(http.StatusConflict).says("not there yet")
+	now, err := s.db.Settings(t.Context())
+	mustDo(t, err)
+	k := now.DKIM
+	if k.On {
+		t.Fatal("signing is on without its record")
+	}
+	if page.one("#key-name").Text() != k.Record().Name || page.one("#key-value").Text() != k.Record().Value {
+		t.Errorf("shown to paste: %s %s", page.one("#key-name").Text(), page.one("#key-value").Text())
+	}
+	page.one(`button[data-copy="key-value"]`)
+	if _, readonly := page.one("#key-value").Attr("readonly"); !readonly || strings.Contains(page.body, "PRIVATE") {
+		t.Error("the record can be edited, or shows the key")
+	}
+	z.put(t, k.Record())
+	b.follow(b.submit(page, sign, "").leads(mailPath + "#signing")).says("Letters are signed from now on")
+	if now, _ := s.db.Settings(t.Context()); !now.DKIM.On {
+		t.Error("signing is off")
+	}
+	b.post(mailPath + "/key").is(http.StatusConflict).says("Switch that off first")
+	b.follow(b.post(mailPath + "/unsigned").leads(mailPath + "#signing")).says("not signed any more")
+}
+
+func TestLettersOfThisMachineHaveNoRecords(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	b.get(mailPath).is(http.StatusOK)
+	b.post(mailPath + "/check").is(http.StatusConflict).says("no address in a domain")
+	b.post(mailPath + "/key").is(http.StatusConflict).says("no address in a domain")
+}
+
+func TestATestLetterShowsWhatTheServerSaid(t *testing.T) {
+	s := newSite(t)
+	b := s.owner(t)
+	done := make(chan error, 1)
+	go func() { // the postman
+		for {
+			select {
+			case <-t.Context().Done():
+				done <- nil
+				return
+			case <-s.db.Nudged():
+			}
+			c, err := s.db.ClaimLetter(t.Context())
+			if err != nil || c == nil || c.Kind != model.LetterTest {
+				continue
+			}
+			done <- s.db.SettleLetter(t.Context(), c.ID, model.Delivery{Code: 550, Reply: "5.7.1 <not> wanted", Conversation: "220 sink.test ready\n550 5.7.1 <not> wanted"})
+			return
+		}
+	}()
+	page := b.get(mailPath).is(http.StatusOK)
+	a := b.submit(page, `form[action="/admin/settings/mail/test"]`, "").leads(mailPath + "#test")
+	mustDo(t, <-done)
+	shown := b.follow(a).is(http.StatusOK).says("It did not leave")
+	if got := shown.one(".talk pre").Text(); got != "220 sink.test ready\n550 5.7.1 <not> wanted" {
+		t.Errorf("it shows %q", got)
+	}
+}
