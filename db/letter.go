@@ -136,11 +136,11 @@ func newMessageID(s model.Settings) string {
 }
 
 const letterColumns = `l.id, l.kind, l.to_email, l.message_id, l.state, l.asked_kind, l.created_at, l.due_at, l.settled_at,
-	l.attempts, l.code, l.reply, l.stopped_by IS NOT NULL`
+	l.attempts, l.code, l.reply, l.stopped_by IS NOT NULL, l.delayed_at`
 
 func letterTargets(l *model.Letter) []any {
 	return []any{&l.ID, &l.Kind, &l.To, &l.MessageID, &l.State, &l.AskedKind, unix{&l.CreatedAt}, unix{&l.DueAt},
-		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply, &l.Stopped}
+		unix{&l.SettledAt}, &l.Attempts, &l.Code, &l.Reply, &l.Stopped, unix{&l.DelayedAt}}
 }
 
 func scanLetter(row interface{ Scan(...any) error }) (model.Letter, error) {
@@ -366,6 +366,9 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
 		From: s.Sender(), ReplyTo: s.ReplyTo, Server: s.Mail,
 	}
+	if s.BounceAddress != "" {
+		c.ReturnPath = d.keys.ReturnPath(s.BounceAddress, l)
+	}
 	var said string
 	if err := q.QueryRowContext(ctx, `SELECT facts, template_version FROM letter WHERE id = +?`, l.ID).Scan(&said, &c.Version); err != nil {
 		return c, err
@@ -428,6 +431,9 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 		if err != nil {
 			return err
 		}
+		if l.State == model.LetterBounced {
+			return tx.endAttempt(ctx, id, how) // a report was faster than the mail server's answer
+		}
 		if l.State != model.LetterSending {
 			return fmt.Errorf("letter %d is not under way but %s", id, l.State)
 		}
@@ -452,9 +458,7 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 		if err := tx.settle(ctx, id, state, due, how); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `
-			UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?, conversation = ?
-			WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, tx.Now.Unix(), how.Code, how.Reply, how.Conversation, id); err != nil {
+		if err := tx.endAttempt(ctx, id, how); err != nil {
 			return err
 		}
 		if !state.Settled() {
@@ -472,6 +476,13 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 		}
 		return nil
 	})
+}
+
+func (tx *Tx) endAttempt(ctx context.Context, id int64, how model.Delivery) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE letter_attempt SET ended_at = ?, code = ?, reply = ?, conversation = ?
+		WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, tx.Now.Unix(), how.Code, how.Reply, how.Conversation, id)
+	return err
 }
 
 func (tx *Tx) settle(ctx context.Context, id int64, state model.LetterState, due time.Time, how model.Delivery) error {

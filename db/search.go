@@ -419,7 +419,7 @@ var lookedAfter = map[model.MemberFilter]string{
 	model.FilterFailing: `
 		SELECT m.place FROM letter l JOIN letter_subject s ON s.letter_id = l.id
 			JOIN account a ON a.id = s.account_id AND a.email_key = l.to_key JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
-		WHERE l.state = 'failed' AND NOT EXISTS (
+		WHERE l.state IN ('failed', 'bounced') AND NOT EXISTS (
 			SELECT 1 FROM letter_subject t JOIN letter n ON n.id = t.letter_id
 			WHERE t.account_id = a.id AND t.letter_id > l.id AND n.to_key = l.to_key AND n.state = 'accepted')`,
 }

@@ -24,6 +24,7 @@ var settingTexts = []struct {
 	text("colour", func(s *model.Settings) *string { return &s.Colour }),
 	text("mail_from", func(s *model.Settings) *string { return &s.MailFrom }),
 	text("reply_to", func(s *model.Settings) *string { return &s.ReplyTo }),
+	text("bounce_address", func(s *model.Settings) *string { return &s.BounceAddress }),
 	{"mail_server",
 		func(s model.Settings) string { return s.Mail.URL() },
 		func(s *model.Settings, v string) {

@@ -31,6 +31,7 @@ const (
 	ActLetterSettled   Act = "letter.settled"
 	ActLetterStopped   Act = "letter.stopped" // by hand, before it left
 	ActLetterRepeated  Act = "letter.repeated"
+	ActLetterReported  Act = "letter.reported" // it bounced, or waits on its way
 	ActSettingsChanged Act = "settings.changed"
 	ActDKIMMade        Act = "dkim.made"
 	ActDKIMSwitched    Act = "dkim.switched"

@@ -59,6 +59,7 @@ const (
 	LetterFailed    LetterState = "failed"    // the mail server refused it for good, or never answered
 	LetterWithdrawn LetterState = "withdrawn" // its link ended first, or somebody stopped it
 	LetterCaptured  LetterState = "captured"  // there was no mail server
+	LetterBounced   LetterState = "bounced"   // it was taken, and came back
 )
 
 // Settled reports whether nothing more will happen to the letter by itself.
@@ -80,9 +81,10 @@ type Letter struct {
 	DueAt     time.Time // next attempt
 	SettledAt time.Time
 	Attempts  int
-	Code      int    // of the server's last answer, 0 if it gave none
-	Reply     string // the server's words, or what kept us from reaching it
-	Stopped   bool   // withdrawn by hand
+	Code      int       // of the server's last answer, 0 if it gave none
+	Reply     string    // the server's words, or what kept us from reaching it
+	Stopped   bool      // withdrawn by hand
+	DelayedAt time.Time // it was taken, and a server on its way said that it waits there
 }
 
 // GiveUp is how long a letter is tried.
@@ -148,6 +150,7 @@ type LetterContents struct {
 	SupportPhone string
 	TimeZone    *time.Location
 	From        string
+	ReturnPath  string // where reports about it go, if not to From
 	ReplyTo     string
 	Links       []LetterLink
 	RequestedBy string     // name of the person of staff, "" if the member asked

@@ -16,7 +16,7 @@ var (
 	}
 	letterStates = []model.LetterState{
 		model.LetterWaiting, model.LetterSending, model.LetterAccepted, model.LetterRetrying,
-		model.LetterFailed, model.LetterWithdrawn, model.LetterCaptured,
+		model.LetterFailed, model.LetterWithdrawn, model.LetterCaptured, model.LetterBounced,
 	}
 )
 

@@ -191,7 +191,7 @@ const (
 	FilterNoAccount     MemberFilter = "no-account"
 	FilterNeverSignedIn MemberFilter = "never-signed-in"    // an account that nobody has used yet
 	FilterUnfinished    MemberFilter = "unfinished"         // a link was sent, and they have not been in since
-	FilterFailing       MemberFilter = "email-failing"      // a letter to the account's address failed, and none was accepted since
+	FilterFailing       MemberFilter = "email-failing"      // a letter to the account's address failed or bounced, and none was accepted since
 	FilterBlocked       MemberFilter = "disabled-or-slowed" // disabled, or made to wait by wrong tries
 	FilterStaff         MemberFilter = "staff"
 )

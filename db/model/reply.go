@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // refusal is what a mail server's answer comes down to. Its text says it to
@@ -135,4 +136,47 @@ func readReply(code int, reply string) refusal {
 		return refusedForNow
 	}
 	return refusedUnanswered
+}
+
+// LongestReply is how many bytes of another server's words are kept.
+const LongestReply = 1024
+
+// tokens is anything as long as the secret part of a link, and whatever stands
+// where it would: quoted from a letter as it crossed the wire, a link is folded
+// by "=" and a line break, or cut.
+var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|(reset/)[a-z2-7=]+( [a-z2-7]{6,})*`)
+
+// CleanReply makes another server's words fit to be kept and shown: one line of
+// at most 1 KB, readable, and without the link: a spam filter likes to quote
+// the address that it dislikes, and the outbox never holds one.
+func CleanReply(words string) string {
+	words = AtMost(words, 8*LongestReply)
+	if !utf8.ValidString(words) {
+		words = fromLatin1(words)
+	}
+	words = tokens.ReplaceAllString(OneLine(words), "${1}[…]")
+	if len(words) > LongestReply {
+		words = AtMost(words, LongestReply-len("…")) + "…"
+	}
+	return words
+}
+
+// AtMost gives at most n bytes of s and no half character.
+func AtMost(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := 0; i < utf8.UTFMax && n > 0 && !utf8.RuneStart(s[n]); i++ {
+		n--
+	}
+	return s[:n]
+}
+
+// fromLatin1 reads what is not UTF-8 the way old servers wrote it.
+func fromLatin1(s string) string {
+	all := make([]rune, len(s))
+	for i := range len(s) {
+		all[i] = rune(s[i])
+	}
+	return string(all)
 }

@@ -32,6 +32,10 @@ type Settings struct {
 
 	LettersPerMinute int // as many as the mail server's owner allows; 0: as many as it takes
 
+	// BounceAddress gets the reports about letters that come back. "" has
+	// letters leave under MailFrom: many mail servers take no other sender.
+	BounceAddress string
+
 	SetUpAt time.Time // zero until /setup is done
 
 	// Fixed names the settings that a flag or the environment decides; they
@@ -222,9 +226,12 @@ func (s *Settings) Clean() Fields {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
 		f.Add("time_zone", "Please choose a time zone from the list, like Europe/Berlin.")
 	}
-	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo} {
+	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo, "bounce_address": &s.BounceAddress} {
 		*email, sentence = ParseEmail(*email)
 		f.Add(name, sentence)
+	}
+	if f["bounce_address"] == "" {
+		f.Add("bounce_address", CheckBounceAddress(s.BounceAddress))
 	}
 	s.SupportPhone = strings.TrimSpace(s.SupportPhone)
 	f.Add("support_phone", textProblem(s.SupportPhone, 50, false))

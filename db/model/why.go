@@ -138,6 +138,9 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 	case l.State == LetterFailed:
 		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+". "+PlainReply(l.Code, l.Reply))
 		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
+	case l.State == LetterBounced:
+		fact(true, l.SettledAt, "The letter to "+l.To+" bounced: it was taken, and came back. "+PlainReply(l.Code, l.Reply))
+		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
 	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
 		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
 		return step(StepOwner, "No letter leaves until the portal has its real address: an owner writes it in the settings.")
@@ -151,6 +154,9 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 	case l.State == LetterAccepted && link.OpenedAt.IsZero():
 		fact(false, l.SettledAt, "The mail server took the letter to "+l.To+".")
 		switch {
+		case !l.DelayedAt.IsZero():
+			fact(true, l.DelayedAt, "It waits at a server on its way, which keeps trying.")
+			return handOver("The letter may come late, or come back. Copy the link if they are in a hurry.")
 		case !shown:
 			return step(StepAskThem, "Ask them to look in the junk folder. If it is not there, send a new one.")
 		case r.Status != nil && r.Status.LinkHidden != "":

@@ -147,6 +147,18 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		}, false, hour, model.StepCopy, "tried again by itself", "come back in a few minutes", true, time.Time{}},
 		{"refused, after the window", letter(model.LetterFailed, 1), false, tail,
 			model.StepSend, "Send a new one first", "refused the letter", true, noon.Add(time.Second)},
+		{"bounced, in the window", letter(model.LetterBounced, 1), false, hour,
+			model.StepCopy, "will come back too: check the address", "The letter to ruth@example.org bounced", true, noon.Add(time.Second)},
+		{"bounced, after the window", letter(model.LetterBounced, 1), false, tail,
+			model.StepSend, "Send a new one first", "bounced", true, noon.Add(time.Second)},
+		{"bounced, and a viewer looks", letter(model.LetterBounced, 1), true, hour,
+			model.StepOwner, "role above", "bounced", true, noon.Add(time.Second)},
+		{"handed over and opened, the letter bounced", func(r *model.AccountRecord) {
+			letter(model.LetterBounced, 1)(r)
+			r.Latest.OpenedAt = noon.Add(time.Minute)
+		}, false, hour, model.StepAskThem, "what they see", "bounced", true, noon.Add(time.Second)},
+		{"accepted, and waiting on its way", func(r *model.AccountRecord) { r.LastLetter.DelayedAt = noon.Add(time.Minute) }, false, hour,
+			model.StepCopy, "come late", "keeps trying", true, noon.Add(time.Minute)},
 		{"waiting", letter(model.LetterWaiting, 0), false, hour,
 			model.StepWait, "seconds", "on its way", false, noon},
 		{"sending", letter(model.LetterSending, 1), false, hour,

@@ -6,10 +6,8 @@ import (
 	"net"
 	"net/textproto"
 	"os"
-	"regexp"
 	"strconv"
 	"syscall"
-	"unicode/utf8"
 
 	"latchkey/db/model"
 )
@@ -146,44 +144,5 @@ func isReply(err error) bool {
 	return said
 }
 
-const longestWords = 1024
-
-// tokens is anything as long as the secret part of a link, and whatever stands
-// where it would: quoted from a letter as it crossed the wire, a link is folded
-// by "=" and a line break, or cut.
-var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|(reset/)[a-z2-7=]+( [a-z2-7]{6,})*`)
-
-// clean makes a server's words fit to be kept and shown: one line of at most
-// 1 KB, readable, and without the link: a spam filter likes to quote the
-// address that it dislikes, and the outbox never holds one.
-func clean(words string) string {
-	words = cut(words, 8*longestWords)
-	if !utf8.ValidString(words) {
-		words = fromLatin1(words)
-	}
-	words = tokens.ReplaceAllString(model.OneLine(words), "${1}[…]")
-	if len(words) > longestWords {
-		words = cut(words, longestWords-len("…")) + "…"
-	}
-	return words
-}
-
-// cut gives at most n bytes of s and no half character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for i := 0; i < utf8.UTFMax && n > 0 && !utf8.RuneStart(s[n]); i++ {
-		n--
-	}
-	return s[:n]
-}
-
-// fromLatin1 reads what is not UTF-8 the way old servers wrote it.
-func fromLatin1(s string) string {
-	all := make([]rune, len(s))
-	for i := range len(s) {
-		all[i] = rune(s[i])
-	}
-	return string(all)
-}
+// clean makes a server's words fit to be kept and shown.
+func clean(words string) string { return model.CleanReply(words) }

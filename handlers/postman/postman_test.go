@@ -698,7 +698,7 @@ func TestWordsNeverHoldALink(t *testing.T) {
 	for _, words := range []string{
 		"5.7.1 http://localhost/reset/" + token + " is listed", strings.ToUpper(token), strings.Repeat("x ", 490) + token + token,
 	} {
-		if got := clean(words); strings.Contains(strings.ToLower(got), token) || len(got) > longestWords {
+		if got := clean(words); strings.Contains(strings.ToLower(got), token) || len(got) > model.LongestReply {
 			t.Errorf("%d bytes: %q", len(got), got)
 		}
 	}
@@ -713,7 +713,7 @@ func TestWordsNeverHoldALink(t *testing.T) {
 			t.Errorf("%q is kept as %q", words, got)
 		}
 	}
-	if got := clean(strings.Repeat("ü", 2000)); len(got) > longestWords || strings.Contains(got, "\ufffd") || !strings.HasSuffix(got, "ü…") {
+	if got := clean(strings.Repeat("ü", 2000)); len(got) > model.LongestReply || strings.Contains(got, "\ufffd") || !strings.HasSuffix(got, "ü…") {
 		t.Errorf("%d bytes, ends %q", len(got), got[len(got)-8:])
 	}
 }

@@ -70,9 +70,9 @@ func (t *transcript) close(reply string, err error, server model.MailServer) str
 		}
 	}
 	said := strings.Join(all, "\n")
-	if len(said) > longestWords {
+	if len(said) > model.LongestReply {
 		// How it began says little; how it ended is the answer.
-		said = said[len(said)-longestWords+len("…"):]
+		said = said[len(said)-model.LongestReply+len("…"):]
 		for len(said) > 0 && said[0]&0xc0 == 0x80 {
 			said = said[1:]
 		}
@@ -101,7 +101,7 @@ func (t *transcript) Debugf(l log.Log) {
 		return
 	}
 	if said := fmt.Sprintf(l.Format, l.Messages...); !strings.HasPrefix(said, "334 ") { // asks for user or password
-		t.lines = append(t.lines, cut(said, 8*longestWords))
+		t.lines = append(t.lines, model.AtMost(said, 8*model.LongestReply))
 	}
 }
 
@@ -123,7 +123,7 @@ type firstWords struct {
 
 func (f *firstWords) Read(b []byte) (int, error) {
 	n, err := f.Conn.Read(b)
-	if !f.spoke && len(f.said) < longestWords {
+	if !f.spoke && len(f.said) < model.LongestReply {
 		f.said = append(f.said, b[:n]...)
 	}
 	return n, err

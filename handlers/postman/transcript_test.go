@@ -96,7 +96,7 @@ func TestTheConversationIsAKilobyteAtTheMost(t *testing.T) {
 	o.round()
 	o.sink.Say(postmantest.Script{"RCPT": {strings.Repeat("550-blah ä blah\r\n", 20_000) + "550 that is it ä"}})
 	l := o.tried()
-	if n := len(l.Conversation); n > longestWords || !strings.HasPrefix(l.Conversation, "…") || l.State != model.LetterFailed {
+	if n := len(l.Conversation); n > model.LongestReply || !strings.HasPrefix(l.Conversation, "…") || l.State != model.LetterFailed {
 		t.Errorf("%d bytes: %q", n, l.Conversation)
 	}
 	if l.Conversation != strings.ToValidUTF8(l.Conversation, "?") {
