@@ -263,6 +263,7 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT * FROM audit a LEFT JOIN audit_detail n ON n.audit_id = a.id WHERE a.member_id = 1 AND a.id < 9 ORDER BY a.id DESC LIMIT 51`,
 		`SELECT * FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = 1`,
 		`SELECT * FROM session s WHERE s.account_id = 1 ORDER BY s.last_seen_at DESC`,
+		`SELECT id FROM letter l WHERE l.state IN ('failed', 'bounced')`,
 		`SELECT count(*) FROM letter WHERE to_key = 'x' AND kind = 'y' AND created_at > 1`,
 		`SELECT count(*) FROM intake WHERE outcome = 'x' AND made_at > 1`,
 		`SELECT id FROM letter WHERE created_at >= 1 ORDER BY created_at, id LIMIT 1`,

@@ -16,8 +16,9 @@ import (
 
 // letter is a message as it goes over the wire, with its envelope.
 type letter struct {
-	from, to string
-	utf8     bool // an address cannot be written in ASCII (RFC 6531)
+	from, to string // of the envelope
+	headOnly bool   // whoever returns it is asked for its head alone
+	utf8     bool   // an address cannot be written in ASCII (RFC 6531)
 	raw      []byte
 }
 
@@ -32,14 +33,18 @@ func write(c model.LetterContents, now time.Time, signer *mail.DKIMSigner) (lett
 		return letter{}, err
 	}
 	var out letter
-	out.from, out.to = asciiAddress(c.From), asciiAddress(c.To)
-	out.utf8 = !ascii(out.from) || !ascii(out.to)
+	from := asciiAddress(c.From)
+	out.from, out.to = from, asciiAddress(c.To)
+	if c.ReturnPath != "" {
+		out.from, out.headOnly = asciiAddress(c.ReturnPath), true
+	}
+	out.utf8 = !ascii(from) || !ascii(out.from) || !ascii(out.to)
 	if c.TimeZone != nil {
 		now = now.In(c.TimeZone)
 	}
 
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
-	m.FromMailAddress(&netmail.Address{Name: model.OneLine(c.Association), Address: out.from})
+	m.FromMailAddress(&netmail.Address{Name: model.OneLine(c.Association), Address: from})
 	m.ToMailAddress(&netmail.Address{Address: out.to})
 	if c.ReplyTo != "" {
 		m.ReplyToMailAddress(&netmail.Address{Address: asciiAddress(c.ReplyTo)})

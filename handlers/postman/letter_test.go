@@ -2,6 +2,7 @@ package postman
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -199,4 +200,36 @@ func TestMailHogReceivesEveryKindOfLetter(t *testing.T) {
 		t.Errorf("email changed: %q\n%s", notice.Subject, notice.Text)
 	}
 	hog.Await("carla@example.net", 1)
+}
+
+func TestEachLetterHasAReturnPathOfItsOwnWhereReportsAreWanted(t *testing.T) {
+	o := open(t, postmantest.NewSink(t, nil, "DSN"))
+	o.round() // Anna's leaves as ever
+	dbtest.SetBounceAddress(t, o.DB)
+	dbtest.MemberWithAccount(t, o.DB, "Bert Weber", "bert@example.org")
+	dbtest.MemberWithAccount(t, o.DB, "Carla Weber", "carla@example.org")
+	o.round()
+	var senders []string
+	for _, line := range o.sink.Heard() {
+		if verb(line) == "MAIL" {
+			senders = append(senders, line)
+		}
+	}
+	if len(senders) != 3 || !strings.HasPrefix(senders[0], "MAIL FROM:<no-reply@localhost>") || strings.Contains(senders[0], "RET=") {
+		t.Fatalf("sent by %q", senders)
+	}
+	path := regexp.MustCompile(`^MAIL FROM:<(bounces\+[0-9]+-[a-z2-7]{16}@riverside\.example)> .*RET=HDRS`)
+	second, third := path.FindStringSubmatch(senders[1]), path.FindStringSubmatch(senders[2])
+	if second == nil || third == nil || second[1] == third[1] {
+		t.Fatalf("sent by %q", senders)
+	}
+	for _, l := range o.sink.Letters() {
+		if from, err := l.Header.AddressList("From"); err != nil || from[0].Address != "no-reply@localhost" || strings.Contains(string(l.Raw), "bounces") {
+			t.Errorf("From: %q (%v)", l.Header.Get("From"), err)
+		}
+	}
+	letter, err := o.TakeBounce(t.Context(), dbtest.DeliveryReport(second[1], "failed", "5.1.1", "550 5.1.1 unknown"))
+	if err != nil || letter == 0 {
+		t.Errorf("a report to %s is taken for letter %d, %v", second[1], letter, err)
+	}
 }

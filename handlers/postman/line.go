@@ -172,6 +172,12 @@ func (l *line) send(ctx context.Context, out letter, within time.Duration) (repl
 	// SMTPUTF8 is asked for only where an address needs it: a letter that
 	// asks for it cannot be passed on to a server that lacks it (RFC 6531 §3.1).
 	l.smtp.SkipSMTPUTF8(!out.utf8)
+	// A letter that comes back would bring its link to whoever reads reports.
+	// Servers that know of reports can be asked to leave it out (RFC 3461 §4.3).
+	l.smtp.SetDSNMailReturnOption("")
+	if out.headOnly {
+		l.smtp.SetDSNMailReturnOption("HDRS")
+	}
 	if err := l.smtp.Mail("<" + out.from + ">"); err != nil {
 		return "", &failure{stepSender, err}
 	}
