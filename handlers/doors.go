@@ -17,7 +17,7 @@ import (
 type door int
 
 const (
-	open     door = iota + 1 // anybody, and nobody is looked up: static files, health
+	open     door = iota + 1 // anybody, and nobody is looked up: static files, health, other programs
 	public                   // anybody
 	signedIn                 // whoever has a session
 	viewer                   // that role or one above it, and so on
@@ -44,7 +44,7 @@ func (p *portal) admit(rt route, w http.ResponseWriter, r *http.Request) error {
 	if role, ok := roles[rt.door]; ok && !v.actor.Role.AtLeast(role) {
 		return model.Forbidden(lacking[rt.door])
 	}
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost && rt.door != open {
 		if err := parseForm(r); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ func (p *portal) table() []route {
 	all := []route{
 		{get, "/static/{hash}/{name}", open, p.serveStatic},
 		{get, "/healthz", open, p.health},
+		{post, "/bounces", open, p.takeBounce},
 
 		{get, "/{$}", public, p.home},
 		{get, "/brand.css", public, p.brand},
@@ -80,6 +81,7 @@ func (p *portal) table() []route {
 		{post, mailPath + "/key", owner, p.makeDKIM},
 		{post, mailPath + "/sign", owner, p.signLetters},
 		{post, mailPath + "/unsigned", owner, p.leaveUnsigned},
+		{post, "/admin/settings/bounce-secret", owner, p.newBounceSecret},
 	}
 	if p.Demo {
 		all = append(all,

@@ -97,7 +97,7 @@ func TestEveryPostRefusesOtherSites(t *testing.T) {
 		"our name elsewhere": {"Origin": {"https://evil.example/http://localhost:8080"}},
 	}
 	for _, rt := range s.portal.table() {
-		if rt.method != http.MethodPost {
+		if rt.method != http.MethodPost || rt.door == open { // no cookie counts there
 			continue
 		}
 		for name, header := range foreign {

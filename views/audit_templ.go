@@ -258,6 +258,7 @@ var actNames = map[model.Act]string{
 	model.ActLetterSettled:   "Letter",
 	model.ActLetterStopped:   "Letter stopped",
 	model.ActLetterRepeated:  "Letter sent again",
+	model.ActLetterReported:  "Letter",
 	model.ActSettingsChanged: "Settings changed",
 	model.ActDKIMMade:        "Key for signing letters made",
 	model.ActDKIMSwitched:    "Signing of letters switched",
@@ -265,11 +266,11 @@ var actNames = map[model.Act]string{
 }
 
 // actWords is what was done. Of a letter the note says which and how it ended,
-// as "reset accepted".
+// as "reset accepted", or what was heard of it later, as "reset delayed".
 func actWords(line model.AuditLine) string {
-	if line.Act == model.ActLetterSettled {
+	if line.Act == model.ActLetterSettled || line.Act == model.ActLetterReported {
 		kind, state, _ := strings.Cut(line.Note, " ")
-		return capital(letterNames[model.LetterKind(kind)] + ": " + letterEnds[model.LetterState(state)])
+		return capital(letterNames[model.LetterKind(kind)] + ": " + letterEnds[state])
 	}
 	if name, ok := actNames[line.Act]; ok {
 		return name
@@ -290,18 +291,20 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterTest:            "test letter",
 }
 
-var letterEnds = map[model.LetterState]string{
-	model.LetterAccepted:  "accepted by the mail server",
-	model.LetterFailed:    "failed",
-	model.LetterWithdrawn: "withdrawn, its link had ended",
-	model.LetterCaptured:  "written, without a mail server to send it",
+var letterEnds = map[string]string{
+	string(model.LetterAccepted):  "accepted by the mail server",
+	string(model.LetterFailed):    "failed",
+	string(model.LetterWithdrawn): "withdrawn, its link had ended",
+	string(model.LetterCaptured):  "written, without a mail server to send it",
+	string(model.FateBounced):     "bounced, it came back",
+	string(model.FateDelayed):     "accepted, but it waits at a server on its way",
 }
 
 // noteWords is what the note adds for a reader: fields and roles by the names
 // that stand on the pages.
 func noteWords(line model.AuditLine) string {
 	switch line.Act {
-	case model.ActLetterSettled:
+	case model.ActLetterSettled, model.ActLetterReported:
 		return ""
 	case model.ActLetterStopped, model.ActLetterRepeated:
 		return letterNames[model.LetterKind(line.Note)]

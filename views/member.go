@@ -67,6 +67,9 @@ func (ink *pen) badges(m *model.Member, a *model.Account, letter *model.Letter, 
 		if letter != nil && letter.State == model.LetterFailed {
 			ink.badge("trouble", "Letter failed")
 		}
+		if letter != nil && letter.State == model.LetterBounced {
+			ink.badge("trouble", "Letter bounced")
+		}
 	}
 	ink.raw("</p>")
 }

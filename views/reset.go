@@ -117,6 +117,15 @@ func (ink *pen) letterWords(l *model.Letter, heldBack bool) {
 		ink.raw("accepted by the mail server <span>")
 		ink.moment(l.SettledAt)
 		ink.raw("</span>.")
+		if !l.DelayedAt.IsZero() {
+			ink.raw(" It waits at a server on its way, which said so <span>")
+			ink.moment(l.DelayedAt)
+			ink.raw("</span> and keeps trying.")
+		}
+	case l.State == model.LetterBounced:
+		ink.raw(`<strong class="bad">bounced: it came back <span>`)
+		ink.moment(l.SettledAt)
+		ink.raw("</span>.</strong> ", model.PlainReply(l.Code, l.Reply))
 	case l.State == model.LetterFailed:
 		ink.raw(`<strong class="bad">`, failedWord(*l), " <span>")
 		ink.moment(l.SettledAt)
@@ -158,7 +167,7 @@ func tagClass(s *model.ResetStatus) string {
 	switch {
 	case s.Letter == nil:
 		return ""
-	case s.Letter.State == model.LetterFailed:
+	case s.Letter.State == model.LetterFailed, s.Letter.State == model.LetterBounced:
 		return "refused"
 	case s.Letter.State == model.LetterAccepted:
 		return "sent"
@@ -315,8 +324,13 @@ func letterStation(link *model.Reset, l *model.Letter) station {
 		s.not = "not known any more"
 	case l.State == model.LetterAccepted:
 		s.at = l.SettledAt
+		if !l.DelayedAt.IsZero() {
+			s.note = "it waits on its way"
+		}
 	case l.State == model.LetterFailed:
 		return station{name: "Refused by the mail server", mark: "broken", class: "broken", at: l.SettledAt}
+	case l.State == model.LetterBounced:
+		return station{name: "Came back", mark: "broken", class: "broken", at: l.SettledAt, note: "after the mail server took it"}
 	case l.State == model.LetterCaptured:
 		s.not = "no mail server is set up"
 	case l.State == model.LetterWithdrawn && l.Stopped:

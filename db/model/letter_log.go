@@ -27,7 +27,7 @@ var LetterFilters = []LetterFilter{LettersAll, LettersWaiting, LettersAccepted, 
 var filteredStates = map[LetterFilter][]LetterState{
 	LettersWaiting:   {LetterWaiting, LetterSending, LetterRetrying},
 	LettersAccepted:  {LetterAccepted},
-	LettersFailed:    {LetterFailed},
+	LettersFailed:    {LetterFailed, LetterBounced},
 	LettersWithdrawn: {LetterWithdrawn},
 	LettersCaptured:  {LetterCaptured},
 }

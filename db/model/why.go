@@ -184,6 +184,9 @@ func (r AccountRecord) afterRefusal(l Letter) string {
 		}
 		return "Later letters will fail too: their IT should allow " + r.SenderDomain + ", or change the email."
 	}
+	if l.State == LetterBounced {
+		return "Later letters may come back too: check the address."
+	}
 	return "The next letter may get through."
 }
 

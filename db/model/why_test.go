@@ -148,7 +148,7 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		{"refused, after the window", letter(model.LetterFailed, 1), false, tail,
 			model.StepSend, "Send a new one first", "refused the letter", true, noon.Add(time.Second)},
 		{"bounced, in the window", letter(model.LetterBounced, 1), false, hour,
-			model.StepCopy, "will come back too: check the address", "The letter to ruth@example.org bounced", true, noon.Add(time.Second)},
+			model.StepCopy, "may come back too: check the address", "The letter to ruth@example.org bounced", true, noon.Add(time.Second)},
 		{"bounced, after the window", letter(model.LetterBounced, 1), false, tail,
 			model.StepSend, "Send a new one first", "bounced", true, noon.Add(time.Second)},
 		{"bounced, and a viewer looks", letter(model.LetterBounced, 1), true, hour,
