@@ -114,6 +114,15 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 	return d, nil
 }
 
+// Found makes sure that there is a portal in a folder, for programs that must
+// not make one there.
+func Found(folder string) error {
+	if _, err := os.Stat(filepath.Join(folder, databaseFile)); err != nil {
+		return fmt.Errorf("there is no portal in the folder %s that this user can read (%w): name the right one with --data", folder, cause(err))
+	}
+	return nil
+}
+
 func (d *DB) open(ctx context.Context, path string) (err error) {
 	// Pragmas stand in the DSN because each pooled connection needs them.
 	// FULL: an act that was answered is on disk, whatever happens next; the

@@ -71,6 +71,10 @@ func TestLetterIsAskedForUntilItIsSettled(t *testing.T) {
 		{model.LetterAccepted, 250, "2.0.0 Ok", "accepted by the mail server", false, "sent"},
 		{model.LetterFailed, 550, "5.1.1 User unknown", "There is no such mailbox.", false, "refused"},
 		{model.LetterFailed, 0, "i/o timeout", "could not be reached", false, "refused"},
+		{model.LetterBounced, 550, "550 5.1.1 User unknown", "There is no such mailbox.", false, "refused"},
+		{model.LetterBounced, 0, "5.7.1", "does not take letters from us", false, "refused"},
+		{model.LetterBounced, 0, "4.4.7 gave up", "could not be reached", false, "refused"},
+		{model.LetterBounced, 0, "", "bounced: it came back", false, "refused"},
 		{model.LetterWithdrawn, 0, "", "its link ended first", false, ""},
 		{model.LetterCaptured, 0, "", "no mail server", false, ""},
 	} {
@@ -130,6 +134,7 @@ func TestLifeLineGrowsStationByStation(t *testing.T) {
 		{"refused", sent(letterIs(model.LetterFailed, 550, "no")), "yes broken no no", 0, "It ends in 7 days"},
 		{"opened", sent(opened), "yes yes yes no", 2, "It ends in 7 days"},
 		{"handed over, opened", sent(letterIs(model.LetterFailed, 550, "no"), opened), "yes broken yes no", 2, "It ends in 7 days"},
+		{"bounced", sent(letterIs(model.LetterBounced, 550, "no")), "yes broken no no", 0, "It ends in 7 days"},
 		{"used", sent(opened, used), "yes yes yes yes", -1, "It did its work."},
 		{"cancelled", sent(func(r *model.AccountRecord) {
 			r.Latest.EndedAt, r.Latest.EndReason = at(time.Minute), model.EndCancelled

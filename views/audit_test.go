@@ -19,6 +19,8 @@ func TestActivityIsReadInWords(t *testing.T) {
 		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "reset failed"}, "Password letter: failed", "automatically"},
 		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "welcome accepted"}, "Welcome letter: accepted by the mail server", "automatically"},
 		{model.AuditLine{Act: model.ActLetterSettled, ActorKind: model.BySystem, Note: "password_changed accepted"}, "Password-changed letter: accepted", "automatically"},
+		{model.AuditLine{Act: model.ActLetterReported, ActorKind: model.BySystem, Note: "reset bounced"}, "Password letter: bounced, it came back", "automatically"},
+		{model.AuditLine{Act: model.ActLetterReported, ActorKind: model.BySystem, Note: "welcome delayed"}, "Welcome letter: accepted, but it waits", "automatically"},
 		{model.AuditLine{Act: model.ActMemberChanged, ActorKind: model.ByShell, Note: "phone, birth_date"}, "Details changed", "Phone, Date of birth"},
 		{model.AuditLine{Act: model.ActRoleChanged, ActorKind: model.ByShell, Note: "member → staff"}, "Role changed", "Member → Staff"},
 	} {

@@ -184,6 +184,7 @@ func officePages() map[string]templ.Component {
 		"details, viewer":      MemberPage(pageFor(nuala, "/admin/members/12"), MemberProps{Member: lotte(), Account: &a}),
 		"settings":             settingsPage(anna, sent()),
 		"settings, viewer":     settingsPage(nuala, sent()),
+		"settings, bounced":    settingsPage(ferit, sent(letterIs(model.LetterBounced, 550, "5.7.1 rejected"))),
 		"settings, failed":     settingsPage(ferit, sent(letterIs(model.LetterFailed, 550, "5.7.1 rejected"))),
 		"settings, no account": settingsPage(ferit, sent(withoutAccount)),
 		"activity":             MemberActivityPage(p, model.ActivityPage{Member: lotte(), Account: &a, Lines: []model.AuditLine{{At: now, Act: model.ActResetSent, ActorKind: model.ByPerson, ActorName: "Anna Berg"}}}),

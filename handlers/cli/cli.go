@@ -44,6 +44,7 @@ type commands struct {
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the portal. This is what happens without a command, and then takes the same flags: see latchkey serve --help."`
 	Owner   ownerCommand   `cmd:"" help:"Make somebody an owner, or help an owner who cannot get in. Works before the first start and while the portal is served."`
+	Bounce  bounceCommand  `cmd:"" help:"Take a message that came to the bounce address, from standard input: for a mail server's pipe or a mailbox rule."`
 	Demo    demoCommand    `cmd:"" help:"Try everything out with 240 invented members, in a folder that is thrown away."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
@@ -55,8 +56,19 @@ const about = "Latchkey gets the members of an association signed in. " +
 const (
 	done    = 0
 	failed  = 1
-	misused = 2 // the command line itself makes no sense
+	misused = 2  // the command line itself makes no sense
+	later   = 75 // EX_TEMPFAIL of sysexits.h: whoever called is to try the same again
 )
+
+// ending is an error that ends the program with a status of its own.
+type ending struct {
+	status int
+	err    error
+}
+
+func (e *ending) Error() string { return e.err.Error() }
+
+func (e *ending) Unwrap() error { return e.err }
 
 // Run does what the command line asks for and gives the status to end with.
 // What went wrong is one sentence on stderr.
@@ -76,6 +88,10 @@ func Run(ctx context.Context, args []string, serve Serve) int {
 		return misused
 	}
 	err = command.Run()
+	if e, ok := errors.AsType[*ending](err); ok {
+		fmt.Fprintln(os.Stderr, "latchkey: "+sentence(e.err))
+		return e.status
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return done // told to stop before it had begun
 	}
