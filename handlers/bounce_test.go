@@ -187,7 +187,7 @@ func TestTheSecretForReportsIsShownOnce(t *testing.T) {
 	}
 	b.submit(page, `form[action="/admin/settings"]`, "", "bounce_address", "bounces@example.org").leads("/admin/settings")
 	page = b.get("/admin/settings").is(http.StatusOK).says("What arrives at bounces@example.org")
-	form := `form[action="/admin/settings/bounce-secret"]`
+	form := `form[action="/admin/settings/bounce-secret#bounces"]`
 	shown := b.submit(page, form, "").is(http.StatusOK)
 	_, secret, ok := strings.Cut(shown.text("#bounce-secret"), "Authorization: Bearer ")
 	if fits, err := s.db.MayPostBounces(context.WithoutCancel(t.Context()), secret); !ok || !fits || err != nil {

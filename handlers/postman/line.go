@@ -172,6 +172,10 @@ func (l *line) send(ctx context.Context, out letter, within time.Duration) (repl
 	// SMTPUTF8 is asked for only where an address needs it: a letter that
 	// asks for it cannot be passed on to a server that lacks it (RFC 6531 §3.1).
 	l.smtp.SkipSMTPUTF8(!out.utf8)
+	if known, _ := l.smtp.Extension("SMTPUTF8"); out.utf8 && !known {
+		// Such an address must not even be said then (RFC 6531 §3.2).
+		return "", &failure{stepRecipient, errors.New("it takes no address with letters like “ü” before the @")}
+	}
 	// A letter that comes back would bring its link to whoever reads reports.
 	// Servers that know of reports can be asked to leave it out (RFC 3461 §4.3).
 	l.smtp.SetDSNMailReturnOption("")
