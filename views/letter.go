@@ -22,8 +22,10 @@ type Composed struct {
 
 // OriginalTemplate is the text that a kind of letter has until an owner
 // writes another one.
-func OriginalTemplate(k model.LetterKind) (model.Template, error) {
-	text, html := letterFile(string(k)+".txt"), letterFile(string(k)+".html")
+func OriginalTemplate(k model.LetterKind) (model.Template, error) { return originalTemplate(string(k)) }
+
+func originalTemplate(k string) (model.Template, error) {
+	text, html := letterFile(k+".txt"), letterFile(k+".html")
 	head, body, ok := strings.Cut(text, "\n\n")
 	subject, named := strings.CutPrefix(head, "Subject: ")
 	if !ok || !named {
@@ -45,12 +47,31 @@ var letterFrame = sync.OnceValues(func() (text, html string) { return letterFile
 
 // ComposeLetter writes a letter. It depends on nothing but its contents, so
 // the same letter reads the same at each attempt.
+//
+// What an owner wrote was checked when it was saved. Where it would not pass
+// any more, because the program changed since, the original is sent: a member
+// needs the link more than the words.
 func ComposeLetter(c model.LetterContents) (Composed, error) {
+	if c.Sample != "" {
+		return composeSample(c)
+	}
+	if !c.Template.IsZero() && c.Template.Check(c.Kind) == nil {
+		return composeLetter(c.Template, c)
+	}
 	t, err := OriginalTemplate(c.Kind)
 	if err != nil {
 		return Composed{}, err
 	}
 	return composeLetter(t, c)
+}
+
+// composeSample writes a letter that shows another kind, and says so where
+// nobody can miss it.
+func composeSample(c model.LetterContents) (Composed, error) {
+	c.Kind, c.Sample = c.Sample, ""
+	said, err := ComposeLetter(c)
+	said.Subject = "Test: " + said.Subject
+	return said, err
 }
 
 func composeLetter(t model.Template, c model.LetterContents) (Composed, error) {

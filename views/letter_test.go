@@ -12,11 +12,7 @@ import (
 	"latchkey/db/model"
 )
 
-var letterKinds = []model.LetterKind{
-	model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
-	model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged,
-	model.LetterSettingsChanged, model.LetterTest,
-}
+var letterKinds = append([]model.LetterKind{model.LetterSettingsChanged}, model.LetterKinds...)
 
 const (
 	oneLink   = "https://members.example.org/reset/aaaabbbbccccddddeeeeffffgggghhhhiiiijjjj"

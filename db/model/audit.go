@@ -36,6 +36,10 @@ const (
 	ActDKIMMade        Act = "dkim.made"
 	ActDKIMSwitched    Act = "dkim.switched"
 	ActSetUp           Act = "portal.set_up"
+
+	ActTemplateChanged  Act = "template.changed"
+	ActTemplateOriginal Act = "template.original" // back to it
+	ActTestSent         Act = "letter.test_sent"
 )
 
 // AuditLine is one thing that happened: who did what to whom, when. Names

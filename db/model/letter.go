@@ -15,7 +15,7 @@ const (
 	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
-	LetterTest            LetterKind = "test"             // an owner tries the mail settings out
+	LetterTest            LetterKind = "test"             // an owner tries the mail settings or a template out
 )
 
 // The priorities of waiting letters: lower leaves first.
@@ -25,6 +25,14 @@ const (
 	PriorityBulk     = 5 // invitations; from here on letters also leave room for the ones above
 	PriorityStranger = 9
 )
+
+// LetterKinds lists those whose text an owner may change, in the order of the
+// templates' page. That the mail settings were changed is not for the owner who
+// changed them to put into words.
+var LetterKinds = []LetterKind{
+	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
+	LetterPasswordChanged, LetterEmailChanged, LetterTest,
+}
 
 // Priority orders waiting letters: lower leaves first. A stranger must not be
 // able to keep members waiting by asking for unknown addresses.
@@ -141,7 +149,9 @@ type LetterLink struct {
 // LetterContents is everything a letter says, put together as it leaves.
 type LetterContents struct {
 	Letter
-	Version     int // of the template
+	Version     int        // of the template
+	Template    Template   // what an owner wrote; zero: the original
+	Sample      LetterKind // test: the kind of letter that it shows, "" for one of its own
 	Name        string
 	Association string
 	Portal      string // host of the base URL

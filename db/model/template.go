@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,6 +22,84 @@ import (
 // frame around it is the portal's.
 type Template struct {
 	Subject, Text, HTML string
+}
+
+// IsZero reports whether there is no text: the original stands then.
+func (t Template) IsZero() bool { return t == Template{} }
+
+// TemplateParts names the parts in the order of a form.
+var TemplateParts = []string{"subject", "text", "html"}
+
+// Part is one of the three texts, by its name.
+func (t *Template) Part(name string) *string {
+	switch name {
+	case "subject":
+		return &t.Subject
+	case "text":
+		return &t.Text
+	}
+	return &t.HTML
+}
+
+// TemplateVersion is a text that an owner saved.
+type TemplateVersion struct {
+	Template // zero: back to the original
+	Kind     LetterKind
+	Version  int    // from 1; 0: nobody saved one yet
+	By       string // who saved it, "" if they have no account any more
+	At       time.Time
+}
+
+// StaleTemplateError says that somebody else saved a template after the form
+// was opened. Nothing was written.
+type StaleTemplateError struct {
+	Was    TemplateVersion // with which the form began
+	Theirs TemplateVersion // as it is now
+}
+
+func (e *StaleTemplateError) Error() string { return "the template was changed meanwhile" }
+
+// Merge is what a form should hold that began with was, after somebody else
+// saved theirs: their part wherever this person left it alone. changed names
+// the parts in which theirs differs from was.
+func (t Template) Merge(was, theirs Template) (merged Template, changed []string) {
+	for _, name := range TemplateParts {
+		if *theirs.Part(name) == *was.Part(name) {
+			continue
+		}
+		changed = append(changed, name)
+		if *t.Part(name) == *was.Part(name) {
+			*t.Part(name) = *theirs.Part(name)
+		}
+	}
+	return t, changed
+}
+
+// SampleLink is the end of a link in letters that are only looked at. It is no
+// token, so it opens nothing.
+const SampleLink = "/reset/a-sample-link-that-opens-nothing"
+
+// SampleLetter is a letter of a kind as this person would get it now, but for
+// its links.
+func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) LetterContents {
+	c := LetterContents{
+		Letter: Letter{Kind: k, To: to, AskedKind: ByPerson, CreatedAt: now},
+		Name:   name, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
+		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
+		From: s.Sender(), ReplyTo: s.ReplyTo,
+		RequestedBy: name, ChangedAt: now, NewEmail: "n…@example.org",
+	}
+	names := []string{name}
+	switch {
+	case k == LetterResetSeveral:
+		names = append(names, "Nina Holm")
+	case !k.CarriesLink():
+		return c
+	}
+	for _, name := range names {
+		c.Links = append(c.Links, LetterLink{Name: name, URL: NewSecret(s.BaseURL + SampleLink), Expires: now.Add(s.Resets.Lifetime)})
+	}
+	return c
 }
 
 // Values is what goes into the placeholders of a template.
@@ -90,43 +169,85 @@ func (k LetterKind) Placeholders() (one, people []string) {
 }
 
 // Check says whether a template will do for a kind of letter: every
-// placeholder is known there, every tag allowed and closed, and a letter that
-// is about a link has it in both parts, for whoever reads only one of them.
-// An error is a *TemplateError.
+// placeholder is known there, every tag allowed and closed, each part says
+// something, and a letter that is about a link has it in both parts, for
+// whoever reads only one of them. An error is a *TemplateError, the first of
+// Mistakes.
 func (t Template) Check(k LetterKind) error {
-	one, people := k.Placeholders()
-	for _, part := range t.parts() {
-		pieces, bad := part.parse()
-		if bad != nil {
-			return bad
-		}
-		linked, inside := false, false
-		for _, p := range pieces {
-			known := one
-			if inside {
-				known = slices.Concat(people, one)
-			}
-			switch p.kind {
-			case blockOpen, blockClose:
-				inside = p.kind == blockOpen
-				if people == nil {
-					return part.wrong(p.at, "This letter is for one person, so nothing is repeated in it.")
-				}
-				if part.name == "subject" {
-					return part.wrong(p.at, "A subject cannot repeat anything.")
-				}
-			case placeholder:
-				if !slices.Contains(known, p.text) {
-					return part.wrong(p.at, part.unknown(p.text, known, people))
-				}
-				linked = linked || p.text == linkPlaceholder
-			}
-		}
-		if k.CarriesLink() && !linked && part.name != "subject" {
-			return part.wrong(len(part.text), "The link is missing: write {{link}} where it should stand.")
-		}
+	if all := t.Mistakes(k); len(all) > 0 {
+		return all[0]
 	}
 	return nil
+}
+
+// Mistakes is the first mistake of each part that has one.
+func (t Template) Mistakes(k LetterKind) (all []*TemplateError) {
+	for _, part := range t.parts() {
+		if bad := part.check(k); bad != nil {
+			all = append(all, bad)
+		}
+	}
+	return all
+}
+
+func (p templatePart) check(k LetterKind) *TemplateError {
+	if n, most := utf8.RuneCountInString(p.text), templateLimits[p.name]; n > most {
+		return p.wrong(len(p.text), tooLong(n, most))
+	}
+	pieces, bad := p.parse()
+	if bad != nil {
+		return bad
+	}
+	if strings.TrimSpace(p.text) == "" {
+		return p.wrong(0, "Nothing is written here. Some people see only this part of a letter.")
+	}
+	one, people := k.Placeholders()
+	linked, inside := false, false
+	for _, piece := range pieces {
+		known := one
+		if inside {
+			known = slices.Concat(people, one)
+		}
+		switch piece.kind {
+		case blockOpen, blockClose:
+			inside = piece.kind == blockOpen
+			if people == nil {
+				return p.wrong(piece.at, "This letter is for one person, so nothing is repeated in it.")
+			}
+			if p.name == "subject" {
+				return p.wrong(piece.at, "A subject cannot repeat anything.")
+			}
+		case placeholder:
+			if !slices.Contains(known, piece.text) {
+				return p.wrong(piece.at, p.unknown(piece.text, known, people))
+			}
+			if piece.text != linkPlaceholder {
+				continue
+			}
+			linked = true
+			if _, after, _ := strings.Cut(p.text[piece.at:], "}}"); runsOn(after) {
+				return p.wrong(piece.at, "Leave a space or a new line after {{link}}: mail programs would take what follows for a part of it.")
+			}
+		}
+	}
+	if k.CarriesLink() && !linked && p.name != "subject" {
+		return p.wrong(len(p.text), "The link is missing: write {{link}} where it should stand.")
+	}
+	return nil
+}
+
+// templateLimits are the most characters of each part. A subject of more is
+// cut in every mailbox; texts of more are no letters any more.
+var templateLimits = map[string]int{"subject": 150, "text": 5000, "html": 8000}
+
+// Clean is the template as it is kept: with one kind of line break, without
+// tabs, and without white space at its end. What was typed keeps its lines and
+// columns by it.
+func (t Template) Clean() Template {
+	clean := func(s string) string {
+		return strings.TrimRight(strings.ReplaceAll(lineBreaks.Replace(strings.ToValidUTF8(s, "\ufffd")), "\t", " "), " \n")
+	}
+	return Template{Subject: clean(t.Subject), Text: clean(t.Text), HTML: clean(t.HTML)}
 }
 
 // Fill puts values into a template. A value arrives as one line without
@@ -299,6 +420,8 @@ func (p templatePart) nest(open []piece, tag string, at int) ([]piece, *Template
 	switch {
 	case opens && closing == "":
 		return open, nil
+	case closing == "</a>" && slices.ContainsFunc(open, func(o piece) bool { return strings.HasPrefix(o.text, "<a ") }):
+		return nil, p.wrong(at, "A link cannot stand inside another one.")
 	case opens:
 		return append(open, piece{literal, tag, at}), nil
 	case len(open) == 0 || templateTags[open[len(open)-1].text] != tag:
@@ -327,6 +450,9 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 			if p.html() {
 				value = EscapeHTML(value)
 			}
+			if one.text == linkPlaceholder && p.glues(b.String()) {
+				b.WriteByte(' ')
+			}
 			b.WriteString(value)
 		case blockOpen:
 			length := slices.IndexFunc(pieces[i:], func(q piece) bool { return q.kind == blockClose })
@@ -345,6 +471,39 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 		}
 	}
 	return nil
+}
+
+// glues reports whether a link that is written after this would be read as one
+// with it. Mail programs make a link of whatever looks like an address: a text
+// such as "https://elsewhere.example/?{{link}}" would carry the link to another
+// site with one press.
+func (p templatePart) glues(before string) bool {
+	if before == "" || strings.HasSuffix(before, " ") || strings.HasSuffix(before, "\n") {
+		return false
+	}
+	if !p.html() {
+		return true
+	}
+	at := strings.LastIndexByte(before, '<')
+	tag := before[at+1:]
+	switch {
+	case at < 0:
+		return true
+	case tag+"{{link}}\">" == linkTag[1:], tag+"{{link}}\">" == buttonTag[1:]:
+		return false // the link is the address of this tag
+	case strings.Count(tag, ">") != 1 || !strings.HasSuffix(tag, ">"):
+		return true // words stand between
+	}
+	switch strings.Trim(tag, "/>") { // tags that only dress words end no address
+	case "strong", "em", "small", "a":
+		return true
+	}
+	return false
+}
+
+// runsOn reports whether what follows a link would be read as a part of it.
+func runsOn(after string) bool {
+	return after != "" && !strings.ContainsAny(after[:1], " \n<\".,;:!?)")
 }
 
 func (p templatePart) unknown(name string, known, people []string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 var lettered = Values{One: map[string]string{
@@ -108,11 +109,23 @@ func TestTemplateErrorNamesThePlace(t *testing.T) {
 		{"a tag without end", LetterReset, Template{"s", text, html + "<p"}, "html", 1, 32, "does not end"},
 		{"a tag that is never closed", LetterReset, Template{"s", text, html + "<p>x"}, "html", 1, 32, "never closed"},
 		{"crossed tags", LetterReset, Template{"s", text, html + "<p><em>x</p></em>"}, "html", 1, 40, "closes nothing"},
+		{"a link in a link", LetterReset, Template{"s", text, buttonTag + linkTag + "x</a></a>"}, "html", 1, 35, "inside another"},
+		{"an empty subject", LetterReset, Template{" ", text, html}, "subject", 1, 1, "Nothing is written"},
+		{"no text", LetterRingUs, Template{"s", "\n", html}, "text", 1, 1, "Nothing is written"},
+		{"no HTML", LetterRingUs, Template{"s", "x", ""}, "html", 1, 1, "Nothing is written"},
+		{"a long subject", LetterReset, Template{strings.Repeat("ü", 151), text, html}, "subject", 1, 152, "room for 150"},
+		{"a link that runs on", LetterReset, Template{"s", "{{link}}/x", html}, "text", 1, 1, "Leave a space"},
+		{"a link that runs into a value", LetterReset, Template{"s", "{{link}}{{name}}", html}, "text", 1, 1, "Leave a space"},
+		{"no code yet", LetterReset, Template{"s", text + "{{code}}", html}, "text", 3, 1, "no placeholder {{code}}"},
+		{"no way to say it was not me yet", LetterReset, Template{"s", text + "{{not_me}}", html}, "text", 3, 1, "no placeholder {{not_me}}"},
+		{"the program's own words", LetterReset, Template{"s", text + "{{.}}", html}, "text", 3, 1, "no placeholder {{.}}"},
+		{"a call", LetterReset, Template{"s", text + `{{printf "%s" .}}`, html}, "text", 3, 1, "no placeholder"},
+		{"a path", LetterReset, Template{"s", text + "{{../../secret.key}}", html}, "text", 3, 1, "no placeholder"},
 		{"a block in a letter for one", LetterReset, Template{"s", text + "{{#people}}{{/people}}", html}, "text", 3, 1, "for one person"},
 		{"an unclosed block", LetterResetSeveral, Template{"s", "{{#people}}{{link}}", html}, "text", 1, 1, "never closed"},
 		{"a block in a block", LetterResetSeveral, Template{"s", "{{#people}}{{#people}}{{/people}}{{/people}}", html}, "text", 1, 12, "inside another"},
 		{"closing what is not open", LetterResetSeveral, Template{"s", "{{/people}}", html}, "text", 1, 1, "closes nothing"},
-		{"a block across tags", LetterResetSeveral, Template{"s", "{{#people}}{{link}}{{/people}}", "{{#people}}<p>{{link}}{{/people}}</p>"}, "html", 1, 23, "closes nothing"},
+		{"a block across tags", LetterResetSeveral, Template{"s", "{{#people}}{{link}} {{/people}}", "{{#people}}<p>{{link}} {{/people}}</p>"}, "html", 1, 24, "closes nothing"},
 		{"a block in the subject", LetterResetSeveral, Template{"{{#people}}x{{/people}}", "{{#people}}{{link}}{{/people}}", html}, "subject", 1, 1, "cannot repeat"},
 		{"one link for several", LetterResetSeveral, Template{"s", "{{link}}", html}, "text", 1, 1, "different for each person"},
 	} {
@@ -135,10 +148,105 @@ func TestGoodTemplatesPass(t *testing.T) {
 	}{
 		{LetterReset, Template{"{{association}}", "{{name}}\n{{link}}", "<p>1 &lt; 2<br>{{link}}</p>"}},
 		{LetterResetSeveral, Template{"s", "{{#people}}\n{{name}} {{link}} {{email}}\n{{/people}}", "{{#people}}<p>{{name}}</p>" + buttonTag + "x</a>{{/people}}"}},
-		{LetterRingUs, Template{"s", "{{support}}", ""}},
+		{LetterRingUs, Template{"s", "{{support}}", "<p>{{support}}</p>"}},
 	} {
 		if err := tt.t.Check(tt.kind); err != nil {
 			t.Error(tt.kind, err)
+		}
+	}
+}
+
+func TestEveryPartSaysItsFirstMistake(t *testing.T) {
+	got := Template{"{{x}}", "{{link}} {{y}} {{z}}", "<p>"}.Mistakes(LetterReset)
+	if len(got) != 3 || got[0].Part != "subject" || got[1].Part != "text" || got[2].Part != "html" || !strings.Contains(got[1].Sentence, "{{y}}") {
+		t.Errorf("got %v", got)
+	}
+	if got := (Template{"s", "{{link}}", "<p>{{link}}</p>"}).Mistakes(LetterReset); got != nil {
+		t.Errorf("a good one has %v", got)
+	}
+}
+
+// Mail programs make one link of whatever stands in one piece: the portal's
+// must not become the end of another site's.
+func TestALinkIsNeverGluedToWhatStandsBefore(t *testing.T) {
+	const link = "https://m.example.org/reset/abc"
+	v := Values{
+		One:    map[string]string{"link": link, "name": "https://evil.example/?u="},
+		People: []map[string]string{{"link": link, "name": "x"}, {"link": link, "name": "https://evil.example/?"}},
+	}
+	for _, tt := range []struct{ part, template, want string }{
+		{"text", "https://evil.example/?u={{link}}", "https://evil.example/?u= " + link},
+		{"text", "{{name}}{{link}}", "https://evil.example/?u= " + link},
+		{"text", "Here:\n{{link}}\n", "Here:\n" + link + "\n"},
+		{"text", "x{{#people}}\n{{link}}{{/people}}", "x " + link + " " + link},
+		{"html", "https://evil.example/?u={{link}}", "https://evil.example/?u= " + link},
+		{"html", "https://evil.example/?<em>{{link}}</em>", "https://evil.example/?<em> " + link + "</em>"},
+		{"html", "https://evil.example/?<strong></strong>{{link}}", "https://evil.example/?<strong></strong> " + link},
+		{"html", linkTag + "https://evil.example/?</a>{{link}}", `<a href="` + link + `">https://evil.example/?</a> ` + link},
+		{"html", `https://evil.example/?href="{{link}}`, `https://evil.example/?href=" ` + link},
+		{"html", "<p>x>{{link}}</p>", "<p>x> " + link + "</p>"},
+		{"html", "x>{{link}}", "x> " + link},
+		{"html", "<p>{{link}}</p>", "<p>" + link + "</p>"},
+		{"html", "x<br>{{link}}", "x<br>" + link},
+		{"html", linkTag + "{{link}}</a>", `<a href="` + link + `">` + link + "</a>"},
+		{"html", buttonTag + "x</a>", `<a class="button" href="` + link + `">x</a>`},
+	} {
+		var in Template
+		*in.Part(tt.part) = tt.template
+		out, err := in.Fill(v)
+		if got := *out.Part(tt.part); err != nil || got != tt.want {
+			t.Errorf("%s %q: %q, want %q (%v)", tt.part, tt.template, got, tt.want, err)
+		}
+	}
+}
+
+func TestATemplateIsKeptWithItsLinesAndColumns(t *testing.T) {
+	got := Template{"About\tyou ", "\r\nHello\r{{name}}\r\n \r\n", "<p>\xffx</p>\n"}.Clean()
+	if want := (Template{"About you", "\nHello\n{{name}}", "<p>\ufffdx</p>"}); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatTwoOwnersChangeIsPutTogetherPartByPart(t *testing.T) {
+	was := Template{"a", "b", "c"}
+	for _, tt := range []struct {
+		mine, theirs, want Template
+		changed            string
+	}{
+		{Template{"a", "b", "mine"}, Template{"theirs", "b", "c"}, Template{"theirs", "b", "mine"}, "subject"},
+		{Template{"a", "mine", "c"}, Template{"a", "theirs", "theirs"}, Template{"a", "mine", "theirs"}, "text html"},
+		{Template{"a", "same", "c"}, Template{"a", "same", "c"}, Template{"a", "same", "c"}, "text"},
+		{was, was, was, ""},
+	} {
+		got, changed := tt.mine.Merge(was, tt.theirs)
+		if got != tt.want || strings.Join(changed, " ") != tt.changed {
+			t.Errorf("%v and %v: %v, %q", tt.mine, tt.theirs, got, changed)
+		}
+	}
+}
+
+func TestEveryKindHasItsPlaceholders(t *testing.T) {
+	for _, k := range LetterKinds {
+		if _, ok := letterPlaceholders[k]; !ok {
+			t.Errorf("%s has none", k)
+		}
+	}
+	if len(LetterKinds) != len(letterPlaceholders) {
+		t.Error("a kind with placeholders is not listed")
+	}
+}
+
+func TestASampleOpensNothing(t *testing.T) {
+	s := DefaultSettings()
+	for _, k := range LetterKinds {
+		c := SampleLetter(k, s, "Ruth Adler", "ruth@example.org", time.Unix(1_800_000_000, 0))
+		if (len(c.Links) > 0) != k.CarriesLink() {
+			t.Errorf("%s has %d links", k, len(c.Links))
+		}
+		for _, l := range c.Links {
+			if _, _, ok := ParseResetToken(strings.TrimPrefix(l.URL.Reveal(), s.BaseURL+"/reset/")); ok {
+				t.Errorf("%s: the link is a token", k)
+			}
 		}
 	}
 }
@@ -163,8 +271,8 @@ func FuzzTemplate(f *testing.F) {
 	f.Add("{{/people}}", "{{#people}}{{#people}}", "<p></em>", "{{name}}", "javascript:")
 	f.Fuzz(func(t *testing.T, subject, text, html, name, link string) {
 		tpl := Template{subject, text, html}
-		_ = tpl.Check(LetterReset)
-		_ = tpl.Check(LetterResetSeveral)
+		_ = tpl.Mistakes(LetterReset)
+		_ = tpl.Mistakes(LetterResetSeveral)
 		person := map[string]string{"name": name, "link": link}
 		got, err := tpl.Fill(Values{One: person, People: []map[string]string{person, person}})
 		if err != nil {
@@ -173,10 +281,18 @@ func FuzzTemplate(f *testing.F) {
 			}
 			return
 		}
-		plain := map[string]string{"name": "x", "link": "https://x"}
+		const ours = "https://m.example.org/reset/ZQZ"
+		plain := map[string]string{"name": "x", "link": ours}
 		bare, err := tpl.Fill(Values{One: plain, People: []map[string]string{plain, plain}})
 		if err != nil {
 			t.Fatalf("fits one value and not another: %v", err)
+		}
+		if !strings.Contains(text, ours) {
+			for i, before := range strings.Split(bare.Text, ours) {
+				if i < strings.Count(bare.Text, ours) && before != "" && !strings.HasSuffix(before, " ") && !strings.HasSuffix(before, "\n") {
+					t.Errorf("a link is glued to what stands before: %q", bare.Text)
+				}
+			}
 		}
 		if strings.ContainsAny(got.Subject, "\r\n\x00") {
 			t.Errorf("subject %q", got.Subject)
