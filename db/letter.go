@@ -22,6 +22,8 @@ type letterFacts struct {
 	NewEmail  string `json:"new_email,omitempty"`  // blanked
 	By        string `json:"by,omitempty"`         // who did it
 	What      string `json:"what,omitempty"`       // settings_changed: in words
+
+	Draft *letterDraft `json:"draft,omitempty"` // of a test
 }
 
 // subject is whom a letter is about, and with which link.
@@ -45,10 +47,12 @@ func (tx *Tx) post(ctx context.Context, actor model.Actor, kind model.LetterKind
 	if tx.settings.Mail.IsZero() && !(kind == model.LetterSettingsChanged && tx.settings.DeliversNotices(tx.Now)) {
 		state, settled = model.LetterCaptured, tx.Now
 	}
+	// A version without texts is the original, which letters call 0.
 	res, err := tx.ExecContext(ctx, `
-		INSERT INTO letter (kind, to_email, to_key, message_id, priority, state, asked_kind, asked_by, facts, created_at, due_at, settled_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		kind, to, model.EmailKey(to), newMessageID(tx.settings), kind.Priority(), state, actor.Kind, orNull(actor.AccountID),
+		INSERT INTO letter (kind, template_version, to_email, to_key, message_id, priority, state, asked_kind, asked_by, facts, created_at, due_at, settled_at)
+		VALUES (?, coalesce((SELECT iif(subject = '', 0, version) FROM template WHERE kind = +? ORDER BY version DESC LIMIT 1), 0),
+			?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		kind, kind, to, model.EmailKey(to), newMessageID(tx.settings), kind.Priority(), state, actor.Kind, orNull(actor.AccountID),
 		string(said), tx.Now.Unix(), tx.Now.Unix(), moment(settled))
 	if err != nil {
 		return err
@@ -375,6 +379,13 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	}
 	var facts letterFacts
 	if err := json.Unmarshal([]byte(said), &facts); err != nil {
+		return c, err
+	}
+	if facts.Draft != nil {
+		return facts.Draft.fill(c, s), nil
+	}
+	var err error
+	if c.Template, err = sentTemplate(ctx, q, l.Kind, c.Version); err != nil {
 		return c, err
 	}
 	c.NewEmail, c.RequestedBy, c.What = facts.NewEmail, facts.By, facts.What
