@@ -646,7 +646,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
-		"/admin/staff", "/admin/settings", "/admin/settings/mail", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
+		"/admin/staff", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
 		look(path)
 	}
 	for _, text := range []string{"ma", "wisniewksi", "zzzz"} {
@@ -690,6 +690,67 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	b.submit()
 	b.sees("at least")
 	check("a refused password")
+}
+
+// An owner types, and sees the letter beside it. Scripts or not, what is wrong
+// is said with its place, and nothing of the page runs what was typed.
+func TestALetterIsSeenAsItIsTyped(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.signIn(email, password)
+	b.sees("Members")
+	b.visit("/admin/templates/reset")
+	b.ready()
+	const shown = `document.querySelector("#preview pre").textContent.includes("Wednesday is fine") ? "yes" : "no"`
+	value[string](b, `window.stayed = "yes"`)
+	entries := value[int](b, `history.length`)
+	b.is(shown, "no")
+	put := func(name, text string) {
+		t.Helper()
+		value[bool](b, fmt.Sprintf(`(e => { e.value = %q; return e.dispatchEvent(new Event("input", {bubbles: true})) })(document.getElementById(%q))`, text, name))
+	}
+	put("text", "Hello {{name}},\n\nWednesday is fine.\n\n{{link}}\n")
+	b.is(shown, "yes")
+	was := b.attribute("#preview iframe", "src")
+	put("html", "<p>Wednesday is fine</p>\n<p>Dear {{nmae}}, {{link}}</p>")
+	b.sees("Line 2, column 9: There is no placeholder {{nmae}} in this letter.")
+	if now := b.attribute("#preview iframe", "src"); now != was {
+		t.Error("with a mistake the last letter is gone")
+	}
+	put("html", "<p>Wednesday is fine</p>\n<p>Dear {{name}}, {{link}}</p>")
+	b.is(`document.querySelector("#html-said").textContent`, "")
+	b.is(`document.querySelector("#preview iframe").src === `+strconv.Quote(base+was)+` ? "old" : "new"`, "new")
+	b.is(`String(document.querySelector("#preview iframe").contentDocument)`, "null") // of an origin of its own
+	if got := value[int](b, `history.length`); got != entries || value[string](b, `window.stayed || "no"`) != "yes" {
+		t.Errorf("typing left %d entries in the history", got-entries)
+	}
+	if letter := value[string](b, `fetch(document.querySelector("#preview iframe").src).then(r => r.text())`); !strings.Contains(letter, "Wednesday is fine") {
+		t.Errorf("the letter in the frame is %s", letter)
+	}
+	wide := value[int](b, `document.querySelector("#preview iframe").clientWidth`)
+	b.do(chromedp.Click(`//span[.="Phone"]`))
+	if narrow := value[int](b, `document.querySelector("#preview iframe").clientWidth`); wide < 490 || narrow > 375 {
+		t.Errorf("%d and %d wide", wide, narrow)
+	}
+	b.do(chromedp.Click(`//span[.="Plain text"]`))
+	b.is(`getComputedStyle(document.querySelector("#preview iframe")).display`, "none")
+	b.press("Send me a test")
+	b.sees("A test is on its way to " + email)
+	b.is(`document.getElementById("html").value.includes("Wednesday") ? "kept" : "lost"`, "kept")
+	b.press("Save")
+	b.sees("Saved. Letters that are asked for from now on read like this.")
+
+	b.withoutScripts()
+	b.visit("/admin/templates/reset?original=friendly")
+	b.fill("subject", "Thursday {{nmae}}")
+	b.press("Preview")
+	b.sees("Character 10: There is no placeholder {{nmae}}")
+	b.fill("subject", "Thursday {{name}}")
+	b.press("Preview")
+	b.sees("Thursday Ruth") // the subject, as it would leave
+	b.visit(b.attribute("#preview iframe", "src"))
+	b.sees("Forgotten passwords happen to all of us.")
 }
 
 // The telephone rings, and nobody takes a hand off the keys: / finds from

@@ -35,6 +35,8 @@ const (
 	noticeDKIMMade        notice = "dkim-made"
 	noticeSigning         notice = "signing"
 	noticeNotSigning      notice = "not-signing"
+	noticeTemplateSaved   notice = "template-saved"
+	noticeOriginal        notice = "original"
 )
 
 var notices = map[notice]string{
@@ -59,6 +61,8 @@ var notices = map[notice]string{
 	noticeDKIMMade:        "The key is made. Paste its record, then switch signing on.",
 	noticeSigning:         "The record is there. Letters are signed from now on.",
 	noticeNotSigning:      "Letters are not signed any more.",
+	noticeTemplateSaved:   "Saved. Letters that are asked for from now on read like this.",
+	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 }
 
 const (

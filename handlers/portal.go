@@ -48,6 +48,7 @@ type portal struct {
 	plain  *scs.SessionManager // while it is http
 
 	trusted atomic.Pointer[origin]
+	drafts  drafts
 }
 
 // New gives the portal's pages as one handler. The error is about Static.

@@ -15,7 +15,7 @@ import (
 func (rt route) address(memberID int64) string {
 	return strings.NewReplacer(
 		"{$}", "", "{id}", strconv.FormatInt(memberID, 10), "{token}", strings.Repeat("a", model.TokenLen),
-		"{hash}", "0", "{name}", "app.css",
+		"{hash}", "0", "{name}", "app.css", "{kind}", "reset",
 	).Replace(rt.path)
 }
 

@@ -263,6 +263,10 @@ var actNames = map[model.Act]string{
 	model.ActDKIMMade:        "Key for signing letters made",
 	model.ActDKIMSwitched:    "Signing of letters switched",
 	model.ActSetUp:           "Portal set up",
+
+	model.ActTemplateChanged:  "Text of a letter changed",
+	model.ActTemplateOriginal: "Text of a letter back to the original",
+	model.ActTestSent:         "Test letter sent",
 }
 
 // actWords is what was done. Of a letter the note says which and how it ended,
@@ -308,6 +312,12 @@ func noteWords(line model.AuditLine) string {
 		return ""
 	case model.ActLetterStopped, model.ActLetterRepeated:
 		return letterNames[model.LetterKind(line.Note)]
+	case model.ActTemplateChanged, model.ActTemplateOriginal, model.ActTestSent:
+		kind, version, _ := strings.Cut(line.Note, " ")
+		if version != "" {
+			version = ", version " + version
+		}
+		return letterTitles[model.LetterKind(kind)].name + version
 	case model.ActResetCancelled:
 		if line.Note == "by the office" { // the line's author says it better
 			return ""

@@ -137,6 +137,9 @@ var templateTags = map[string]string{
 	linkTag: "</a>", buttonTag: "</a>",
 }
 
+// TemplateTags lists the tags that the HTML of a template may hold.
+func TemplateTags() string { return strings.Join(slices.Sorted(maps.Keys(templateTags)), " ") }
+
 // anyLetter is what every kind of letter can say.
 var anyLetter = []string{"association", "portal", "base_url", "from", "support", "support_email"}
 
@@ -412,7 +415,7 @@ func (p templatePart) tag(i int) (string, *TemplateError) {
 	if strings.Contains(tag, "{{") {
 		return "", p.wrong(i, "A placeholder cannot stand inside a tag. Only the link can, as a whole address: "+linkTag)
 	}
-	return "", p.wrong(i, "This tag cannot stand in a letter. Allowed are "+strings.Join(slices.Sorted(maps.Keys(templateTags)), " ")+", just like this.")
+	return "", p.wrong(i, "This tag cannot stand in a letter. Allowed are "+TemplateTags()+", just like this.")
 }
 
 func (p templatePart) nest(open []piece, tag string, at int) ([]piece, *TemplateError) {
