@@ -63,7 +63,7 @@ func TestALetterThatCameBackIsShownAsBounced(t *testing.T) {
 	if got.State != model.LetterBounced || got.Code != 550 || got.Reply != unknownUser || !got.SettledAt.Equal(clock.Now()) {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(r.Why.StepText, "come back too: check the address") {
+	if !strings.Contains(r.Why.StepText, "check the address") {
 		t.Errorf("the panel says %q", r.Why.StepText)
 	}
 	if got := reports(t, d, mia); got != "welcome bounced" {
