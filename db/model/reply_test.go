@@ -62,6 +62,10 @@ func TestAServersWordsInPlainOnes(t *testing.T) {
 			{554, "5.7.1 You exceeded your hourly rate limit"},
 			{421, "4.7.0 Too many connections"},
 		},
+		"could not be reached": {
+			{0, "4.4.7 gave up"},
+			{0, "4.4.1 connect to mx.example.net[192.0.2.25]:25: Connection timed out"},
+		},
 		"too big": {
 			{552, "5.3.4 Message size exceeds fixed limit"},
 			{552, "5.3.4 Error: message file too big"},
