@@ -73,7 +73,7 @@ func TestLetterIsAskedForUntilItIsSettled(t *testing.T) {
 		{model.LetterFailed, 0, "i/o timeout", "could not be reached", false, "refused"},
 		{model.LetterBounced, 550, "550 5.1.1 User unknown", "There is no such mailbox.", false, "refused"},
 		{model.LetterBounced, 0, "5.7.1", "does not take letters from us", false, "refused"},
-		{model.LetterBounced, 0, "4.4.7 gave up", "could not be reached", false, "refused"},
+		{model.LetterBounced, 0, "4.4.7 gave up", "Their mail server could not be reached", false, "refused"},
 		{model.LetterBounced, 0, "", "bounced: it came back", false, "refused"},
 		{model.LetterWithdrawn, 0, "", "its link ended first", false, ""},
 		{model.LetterCaptured, 0, "", "no mail server", false, ""},

@@ -66,6 +66,8 @@ func letterBadge(l *model.Letter) (class, words string) {
 		return "good", "Accepted"
 	case model.LetterFailed:
 		return "trouble", "Failed"
+	case model.LetterBounced:
+		return "trouble", "Came back"
 	case model.LetterRetrying:
 		return "", "Tried again"
 	case model.LetterSending:
@@ -83,7 +85,8 @@ func letterBadge(l *model.Letter) (class, words string) {
 
 // letterTrouble explains what keeps a letter from arriving, "" if nothing does.
 func letterTrouble(l *model.Letter) string {
-	if l.State == model.LetterFailed || l.State == model.LetterRetrying {
+	switch l.State {
+	case model.LetterFailed, model.LetterRetrying, model.LetterBounced:
 		return model.PlainReply(l.Code, l.Reply)
 	}
 	return ""
@@ -154,7 +157,7 @@ func letterAsker(r *model.LetterRecord) string {
 // its last attempt.
 func attemptWords(a model.LetterAttempt, l *model.Letter, last bool) string {
 	switch {
-	case last && l.State == model.LetterAccepted:
+	case a.Code >= 200 && a.Code < 300: // also of a letter that came back later
 		return "Accepted by the mail server."
 	case last && l.State == model.LetterSending:
 		return "Under way."

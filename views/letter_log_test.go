@@ -120,6 +120,32 @@ func TestASettledLetterIsNotAskedForAgain(t *testing.T) {
 	says(t, draw(t, LetterPage(pageFor(ferit, "/"), l)), "main", "can’t be put together any more")
 }
 
+func TestALetterThatCameBackSaysSoInTheLog(t *testing.T) {
+	came := lettersFailing()
+	came.Rows[0].State, came.Rows[0].Code, came.Rows[0].Reply = model.LetterBounced, 550, "5.1.1 User unknown"
+	doc := draw(t, LettersPage(pageFor(nuala, "/admin/letters"), came, model.LetterQuery{}))
+	says(t, doc, ".letters .badge.trouble", "Came back")
+	says(t, doc, ".letters tbody .who small", "There is no such mailbox.")
+
+	l := lettersPage(model.LetterBounced)
+	l.Letter.Attempts[1].Code, l.Letter.Attempts[1].Reply = 250, "2.0.0 Ok: queued"
+	doc = draw(t, LetterPage(pageFor(ferit, "/"), l))
+	says(t, doc, ".record-head .badge.trouble", "Came back")
+	says(t, doc, ".tries", "10:05:00 Accepted by the mail server.")
+}
+
+// A state that the log has no word for would be shown as one that waits.
+func TestEverySettledStateHasItsOwnBadge(t *testing.T) {
+	seen := map[string]model.LetterState{}
+	for _, s := range model.LettersAll.States() {
+		_, words := letterBadge(&model.Letter{State: s})
+		if other, twice := seen[words]; twice {
+			t.Errorf("%s and %s are both %q", s, other, words)
+		}
+		seen[words] = s
+	}
+}
+
 func TestAStoppedLetterSaysWhoStoppedIt(t *testing.T) {
 	l := lettersPage(model.LetterWithdrawn)
 	l.Letter.Contents.Stopped, l.Letter.StoppedBy = true, "Anna Berg"

@@ -140,7 +140,7 @@ func (a Actor) MayRepeat(l Letter, about []Account, now time.Time) error {
 		return Conflict("The account it was about is deleted.")
 	case how == RepeatCopy && !l.State.Settled():
 		return Conflict("It has not left yet. It goes out by itself.")
-	case how == RepeatCopy && l.State != LetterFailed && l.State != LetterCaptured:
+	case how == RepeatCopy && l.State != LetterFailed && l.State != LetterBounced && l.State != LetterCaptured:
 		return Conflict("It reached their mail server, and says nothing that they need twice.")
 	case how == RepeatCopy && !now.Before(l.CreatedAt.Add(repeatFor)):
 		return Conflict("It is older than 30 days, and its news with it.")

@@ -61,7 +61,7 @@ func TestWhatMayBeSentAgainAndStopped(t *testing.T) {
 		for _, s := range letterStates {
 			l.State = s
 			may := want.repeat == model.RepeatLink ||
-				want.repeat == model.RepeatCopy && (s == model.LetterFailed || s == model.LetterCaptured)
+				want.repeat == model.RepeatCopy && (s == model.LetterFailed || s == model.LetterBounced || s == model.LetterCaptured)
 			if err := owner.MayRepeat(l, about, noon); (err == nil) != may {
 				t.Errorf("%s, %s: again: %v", k, s, err)
 			}

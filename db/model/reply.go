@@ -34,6 +34,7 @@ const (
 	refusedBlocked    refusal = "Their mail server does not take letters from us. Their IT can allow our address."
 	refusedNobodyHome refusal = "Their mail server could not be reached."
 	refusedNoRoom     refusal = "The mail server has no room at the moment."
+	refusedUnreached  refusal = "Their mail server could not be reached. Check what stands after the @ for a slip."
 
 	// Without a word that we know.
 	refusedEither     refusal = "Their mail server does not know the address, or does not take letters from us."
@@ -135,6 +136,8 @@ func readReply(code int, reply string) refusal {
 		return refusedNobodyHome
 	case slices.Contains([]string{"7.1", "7.0", "2.0"}, subject) || strings.Contains(words, "try again") || strings.Contains(words, "come back"):
 		return refusedGreylisted
+	case class == "4" && (subject == "4.1" || subject == "4.7"): // no answer from the host; delivery time expired (RFC 3463 §3.5)
+		return refusedUnreached
 	case code >= 400 || class == "4":
 		return refusedForNow
 	}

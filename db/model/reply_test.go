@@ -56,6 +56,11 @@ func TestAServersWordsInPlainOnes(t *testing.T) {
 			{451, "Temporary local problem - please try again"},
 			{550, "Graylisted"},
 		},
+		"Their mail server could not be reached": {
+			{0, "4.4.1 connect to mx.example.net[192.0.2.25]:25: Connection timed out"},
+			{0, "4.4.7 gave up"},
+			{450, "4.4.1 no answer from host"},
+		},
 		"too much at once": {
 			{421, "4.7.28 Our system has detected an unusual rate of unsolicited mail"},
 			{450, "4.7.1 Error: too many messages from 192.0.2.1"},
