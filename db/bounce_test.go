@@ -253,15 +253,3 @@ func TestTheSecretForReports(t *testing.T) {
 		t.Error("the former secret still fits, or the new one does not")
 	}
 }
-
-func TestABounceAddressMustHaveRoom(t *testing.T) {
-	d, _ := dbtest.Open(t)
-	s, err := d.Settings(t.Context())
-	must(t, err)
-	for _, address := range []string{"bounces", strings.Repeat("b", 28) + "@example.org", "zurück@example.org"} {
-		s.BounceAddress = address
-		if err := d.ChangeSettings(t.Context(), dbtest.Owner(t, d), s); model.KindOf(err) != model.KindInvalid {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-}

@@ -16,11 +16,12 @@ import (
 const formerSetting = "mail_before"
 
 type formerRow struct {
-	BaseURL    string `json:"base_url"`
-	MailServer string `json:"mail_server"`
-	MailFrom   string `json:"mail_from"`
-	ChangedAt  int64  `json:"changed_at"` // Unix seconds
-	ChangedBy  int64  `json:"changed_by"` // account
+	BaseURL       string `json:"base_url"`
+	MailServer    string `json:"mail_server"`
+	MailFrom      string `json:"mail_from"`
+	BounceAddress string `json:"bounce_address"`
+	ChangedAt     int64  `json:"changed_at"` // Unix seconds
+	ChangedBy     int64  `json:"changed_by"` // account
 }
 
 func (d *DB) openFormer(value string, sealed []byte) (f model.FormerMail, err error) {
@@ -32,7 +33,8 @@ func (d *DB) openFormer(value string, sealed []byte) (f model.FormerMail, err er
 	if err != nil {
 		return f, fmt.Errorf("the former mail settings: %w", err)
 	}
-	f = model.FormerMail{BaseURL: row.BaseURL, MailFrom: row.MailFrom, ChangedAt: time.Unix(row.ChangedAt, 0).UTC(), ChangedBy: row.ChangedBy}
+	f = model.FormerMail{BaseURL: row.BaseURL, MailFrom: row.MailFrom, BounceAddress: row.BounceAddress,
+		ChangedAt: time.Unix(row.ChangedAt, 0).UTC(), ChangedBy: row.ChangedBy}
 	if f.Mail, err = model.ParseMailServer(row.MailServer); err != nil {
 		return f, fmt.Errorf("the former mail settings: %w", err)
 	}
@@ -41,7 +43,7 @@ func (d *DB) openFormer(value string, sealed []byte) (f model.FormerMail, err er
 }
 
 func (tx *Tx) storeFormer(ctx context.Context, f model.FormerMail) error {
-	value, err := json.Marshal(formerRow{f.BaseURL, f.Mail.URL(), f.MailFrom, f.ChangedAt.Unix(), f.ChangedBy})
+	value, err := json.Marshal(formerRow{f.BaseURL, f.Mail.URL(), f.MailFrom, f.BounceAddress, f.ChangedAt.Unix(), f.ChangedBy})
 	if err != nil {
 		return err
 	}
@@ -59,8 +61,8 @@ func (tx *Tx) storeSealed(ctx context.Context, name, value string, secret []byte
 	return err
 }
 
-// ChangeMail decides where letters are handed in, whom they come from and
-// where their links lead. The owner's password is asked for again, as a
+// ChangeMail decides where letters are handed in, whom they come from, where
+// they come back to and where their links lead. The owner's password is asked for again, as a
 // borrowed screen must not be enough for it.
 //
 // The attack: between owners there is only the letter (product.md §1), and
@@ -114,7 +116,7 @@ func (d *DB) ChangeMail(ctx context.Context, actor model.Actor, in model.MailCha
 		if !s.Fixed["mail_from"] {
 			s.MailFrom = in.MailFrom
 		}
-		s.ReplyTo = in.ReplyTo
+		s.ReplyTo, s.BounceAddress = in.ReplyTo, in.BounceAddress
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
 			return err
@@ -146,7 +148,7 @@ func (tx *Tx) hurryLetters(ctx context.Context) error {
 
 // putOnTrial keeps the last trusted way for letters, and gives it.
 func (tx *Tx) putOnTrial(ctx context.Context, actor model.Actor, was, is model.Settings) (model.FormerMail, error) {
-	former := model.FormerMail{BaseURL: was.BaseURL, Mail: was.Mail, MailFrom: was.MailFrom}
+	former := model.FormerMail{BaseURL: was.BaseURL, Mail: was.Mail, MailFrom: was.MailFrom, BounceAddress: was.BounceAddress}
 	if was.OnTrial(tx.Now) {
 		former = was.Former
 	}

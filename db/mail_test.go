@@ -51,7 +51,7 @@ func (p *partners) tryChange(by model.Actor, change func(c *model.MailChange)) e
 	p.t.Helper()
 	s, err := p.Settings(p.t.Context())
 	must(p.t, err)
-	c := model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: s.MailFrom, ReplyTo: s.ReplyTo, Current: model.NewSecret(dbtest.Password)}
+	c := model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: s.MailFrom, ReplyTo: s.ReplyTo, BounceAddress: s.BounceAddress, Current: model.NewSecret(dbtest.Password)}
 	if by.AccountID == p.ruth.AccountID {
 		c.Current = model.NewSecret(dbtest.OwnerPassword)
 	}
@@ -116,6 +116,58 @@ reset to eve.black by mail.evil.example with https://evil.example`+noticesByOld)
 	p.clock.Add(6 * time.Second)
 	sendReset(t, p.DB, p.eve, p.ruth.MemberID)
 	p.want("when nobody objected for most of a day", `reset to ruth by mail.evil.example with https://evil.example`)
+}
+
+// A letter that comes back is returned whole by servers that know no better,
+// and its link with it.
+func TestNoOwnerCanHaveAnotherOwnersLetterComeBackToThem(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change    func(c *model.MailChange)
+		back      string // where Anna's letter comes back to
+		of        func(l model.LetterContents) string
+		wantOwner string
+	}{
+		"by a bounce address": {func(c *model.MailChange) { c.BounceAddress = "eve@evil.example" }, "eve+@evil.example", returnsTo, ""},
+		"by the sender":       {func(c *model.MailChange) { c.MailFrom = "eve@evil.example" }, "eve@evil.example", func(l model.LetterContents) string { return l.From }, oldFrom},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPartners(t)
+			anna := dbtest.SignedUp(t, p.DB, "Anna Koch", "anna@example.org")
+			dbtest.Deliver(t, p.DB)
+			p.change(p.eve, tt.change)
+			s, err := p.Settings(t.Context())
+			must(t, err)
+			for _, after := range []time.Duration{0, model.TrustAfter - 10*time.Second, model.TrustAfter} { // a press within five seconds adds nothing
+				p.clock.Set(s.Former.ChangedAt.Add(after))
+				owner := tt.wantOwner
+				if after == model.TrustAfter {
+					owner = tt.back
+				}
+				sendReset(t, p.DB, p.eve, p.ruth.MemberID)
+				sendReset(t, p.DB, p.eve, anna)
+				for _, l := range dbtest.Deliver(t, p.DB) {
+					want := tt.back
+					if l.Kind == model.LetterSettingsChanged {
+						want = tt.wantOwner
+					} else if strings.HasPrefix(l.To, "ruth@") {
+						want = owner
+					}
+					if got := tt.of(l); got != want {
+						t.Errorf("after %v, %s to %s comes back to %q, want %q", after, l.Kind, l.To, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// returnsTo is a letter's return path without its number and tag.
+func returnsTo(l model.LetterContents) string {
+	before, _, _ := strings.Cut(l.ReturnPath, "+")
+	if before == "" {
+		return ""
+	}
+	return before + "+" + l.ReturnPath[strings.LastIndexByte(l.ReturnPath, '@'):]
 }
 
 func TestALetterThatWaitsDoesNotLeaveByTheNewServerEither(t *testing.T) {
@@ -295,6 +347,9 @@ func TestWhatOfTheMailSettingsCannotBeTaken(t *testing.T) {
 		"a base URL that is none":     {"base_url", func(c *model.MailChange) { c.BaseURL = "evil" }},
 		"a sender that is none":       {"mail_from", func(c *model.MailChange) { c.MailFrom = "x" }},
 		"an answer that is none":      {"reply_to", func(c *model.MailChange) { c.ReplyTo = "x" }},
+		"reports to no address":       {"bounce_address", func(c *model.MailChange) { c.BounceAddress = "bounces" }},
+		"no room for a letter's mark": {"bounce_address", func(c *model.MailChange) { c.BounceAddress = strings.Repeat("b", 28) + "@example.org" }},
+		"reports that need SMTPUTF8":  {"bounce_address", func(c *model.MailChange) { c.BounceAddress = "zurück@example.org" }},
 	} {
 		if err := p.tryChange(p.eve, tt.change); err == nil {
 			t.Errorf("%s is taken", name)

@@ -211,7 +211,8 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 	}
 	return d.actBy(ctx, actor, func(tx *Tx) error {
 		is := tx.settings
-		s.SetUpAt, s.BaseURL, s.Mail, s.MailFrom, s.ReplyTo = is.SetUpAt, is.BaseURL, is.Mail, is.MailFrom, is.ReplyTo
+		s.SetUpAt, s.BaseURL, s.Mail = is.SetUpAt, is.BaseURL, is.Mail
+		s.MailFrom, s.ReplyTo, s.BounceAddress = is.MailFrom, is.ReplyTo, is.BounceAddress
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 )
 
 // takeBounce takes a message that came to the bounce address, from a program
-// that knows the secret of the settings page.
+// that knows the secret of the mail page.
 //
 // It stands outside the protection against other sites on purpose: that is for
 // browsers, which send their cookies along whoever made them send something.
@@ -52,7 +52,7 @@ func (p *portal) bounceLater(w http.ResponseWriter, r *http.Request, err error) 
 	return nil
 }
 
-// newBounceSecret shows a new secret on the settings page. It redirects
+// newBounceSecret shows a new secret on the mail page. It redirects
 // nowhere: the secret would have to be kept for the next page.
 func (p *portal) newBounceSecret(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
@@ -61,6 +61,5 @@ func (p *portal) newBounceSecret(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v.secret = true
-	f := views.Form{Values: settingValues(v.settings)}
-	return p.render(w, r, http.StatusOK, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"]), views.Bounces{HasSecret: true, Secret: secret}))
+	return p.renderMail(w, r, http.StatusOK, views.MailProps{Form: mailForm(v.settings), Bounces: views.Bounces{Secret: secret}})
 }

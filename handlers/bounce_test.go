@@ -181,12 +181,12 @@ func TestAReportIsAskedForAgainWhileTheDatabaseDoesNotAnswer(t *testing.T) {
 func TestTheSecretForReportsIsShownOnce(t *testing.T) {
 	s := newSite(t)
 	b := s.owner(t)
-	page := b.get("/admin/settings").is(http.StatusOK)
+	page := b.get(mailPath).is(http.StatusOK)
 	if page.doc.Find("#bounces").Length() != 0 {
 		t.Error("without a bounce address there is nothing to say")
 	}
-	b.submit(page, `form[action="/admin/settings"]`, "", "bounce_address", "bounces@example.org").leads("/admin/settings")
-	page = b.get("/admin/settings").is(http.StatusOK).says("What arrives at bounces@example.org")
+	b.submit(page, `form[action="`+mailPath+`"]`, "", "bounce_address", "bounces@example.org", "current_password", dbtest.OwnerPassword).leads(mailPath)
+	page = b.get(mailPath).is(http.StatusOK).says("What arrives at bounces@example.org")
 	form := `form[action="/admin/settings/bounce-secret#bounces"]`
 	shown := b.submit(page, form, "").is(http.StatusOK)
 	_, secret, ok := strings.Cut(shown.text("#bounce-secret"), "Authorization: Bearer ")
@@ -199,7 +199,7 @@ func TestTheSecretForReportsIsShownOnce(t *testing.T) {
 	if got := shown.value("#bounce_address"); got != "bounces@example.org" {
 		t.Errorf("the form beside it says %q", got)
 	}
-	again := b.get("/admin/settings").is(http.StatusOK).says("Make a new secret").saysNothingOf(secret)
+	again := b.get(mailPath).is(http.StatusOK).says("Make a new secret").saysNothingOf(secret)
 	b.submit(again, form, "").is(http.StatusOK).saysNothingOf(secret)
 	if fits, err := s.db.MayPostBounces(context.WithoutCancel(t.Context()), secret); fits || err != nil {
 		t.Error("the former secret still fits", err)

@@ -31,24 +31,26 @@ const mailPath = "/admin/settings/mail"
 
 func (p *portal) showMail(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
-	return p.renderMail(w, r, http.StatusOK, mailForm(visitOf(r).settings), nil)
+	return p.renderMail(w, r, http.StatusOK, views.MailProps{Form: mailForm(visitOf(r).settings)})
 }
 
-func (p *portal) renderMail(w http.ResponseWriter, r *http.Request, status int, f views.Form, found []model.Finding) error {
+// renderMail shows the page. What m holds already stays.
+func (p *portal) renderMail(w http.ResponseWriter, r *http.Request, status int, m views.MailProps) (err error) {
 	v := visitOf(r)
-	last, err := p.DB.TestLetter(r.Context(), v.by())
-	if err != nil {
+	m.Domain = db.MailDomain(v.settings.Sender())
+	if m.Test, err = p.DB.TestLetter(r.Context(), v.by()); err != nil {
 		return err
 	}
-	return p.render(w, r, status, views.MailPage(p.page(r), views.MailProps{
-		Form: f, Domain: db.MailDomain(v.settings.Sender()), Test: last, Findings: found,
-	}))
+	if m.Bounces.HasSecret, err = p.DB.HasBounceSecret(r.Context()); err != nil {
+		return err
+	}
+	return p.render(w, r, status, views.MailPage(p.page(r), m))
 }
 
 // mailForm is the mail settings as their form shows them, without the password.
 func mailForm(s model.Settings) views.Form {
 	values := map[string]string{
-		"base_url": s.BaseURL, "mail_from": s.MailFrom, "reply_to": s.ReplyTo,
+		"base_url": s.BaseURL, "mail_from": s.MailFrom, "reply_to": s.ReplyTo, "bounce_address": s.BounceAddress,
 		"mail_host": s.Mail.Host, "mail_user": s.Mail.User, "mail_port": "587", "mail_tls": "starttls",
 	}
 	if !s.Mail.IsZero() {
@@ -67,7 +69,7 @@ func (p *portal) changeMail(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
 	err := p.DB.ChangeMail(r.Context(), v.by(), typedMail(r.PostForm))
 	if f, status, ok := p.refusedMail(w, r, err); ok {
-		return p.renderMail(w, r, status, f, nil)
+		return p.renderMail(w, r, status, views.MailProps{Form: f})
 	}
 	if err != nil {
 		return err
@@ -105,7 +107,7 @@ func (p *portal) refusedMail(w http.ResponseWriter, r *http.Request, err error) 
 
 func typedMail(form url.Values) model.MailChange {
 	c := model.MailChange{
-		BaseURL: form.Get("base_url"), MailFrom: form.Get("mail_from"), ReplyTo: form.Get("reply_to"),
+		BaseURL: form.Get("base_url"), MailFrom: form.Get("mail_from"), ReplyTo: form.Get("reply_to"), BounceAddress: form.Get("bounce_address"),
 		Current: model.NewSecret(form.Get("current_password")), Unread: model.Fields{},
 	}
 	c.Mail = model.MailServer{Host: form.Get("mail_host"), TLS: form.Get("mail_tls") == "tls", User: form.Get("mail_user"),
@@ -157,7 +159,7 @@ func (p *portal) mailActed(w http.ResponseWriter, r *http.Request, err error, n 
 		status, sentence := statusOf(err)
 		f := mailForm(visitOf(r).settings)
 		f.Sentence = sentence
-		return p.renderMail(w, r, status, f, nil)
+		return p.renderMail(w, r, status, views.MailProps{Form: f})
 	}
 	if err != nil {
 		return err
@@ -199,7 +201,7 @@ func (p *portal) checkMail(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
 	defer cancel()
-	return p.renderMail(w, r, http.StatusOK, mailForm(s), p.findings(ctx, s, domain))
+	return p.renderMail(w, r, http.StatusOK, views.MailProps{Form: mailForm(s), Findings: p.findings(ctx, s, domain)})
 }
 
 // findings asks all questions at once.

@@ -50,11 +50,7 @@ func (p *portal) showSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) renderSettings(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
-	has, err := p.DB.HasBounceSecret(r.Context())
-	if err != nil {
-		return err
-	}
-	return p.render(w, r, status, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"]), views.Bounces{HasSecret: has}))
+	return p.render(w, r, status, views.SettingsPage(p.page(r), f, zones(f.Values["time_zone"])))
 }
 
 func (p *portal) changeSettings(w http.ResponseWriter, r *http.Request) error {
@@ -97,7 +93,7 @@ func settingValues(s model.Settings) map[string]string {
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
 		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
-		mailField:             s.Mail.URL(), "bounce_address": s.BounceAddress,
+		mailField:             s.Mail.URL(),
 	}
 	if s.LettersPerMinute > 0 {
 		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
@@ -135,7 +131,6 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 
 	s.Association, s.TimeZone = form.Get("association"), form.Get("time_zone")
 	s.SupportEmail, s.SupportPhone = form.Get("support_email"), form.Get("support_phone")
-	s.BounceAddress = form.Get("bounce_address")
 	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime", s.Resets.Lifetime), ResendWindow: hours("resend_window", s.Resets.ResendWindow)}
 	s.MinPasswordLength = number("min_password_length", s.MinPasswordLength)
 	s.LettersPerMinute = 0

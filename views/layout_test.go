@@ -194,7 +194,7 @@ func officePages() map[string]templ.Component {
 		"letter":               LetterPage(p, lettersPage(model.LetterRetrying)),
 		"letter, viewer":       LetterPage(pageFor(nuala, "/admin/letters/3"), lettersPage(model.LetterFailed)),
 		"staff":                StaffPage(p, []model.Account{a}, Form{}),
-		"settings of all":      SettingsPage(p, Form{}, []string{"UTC"}, Bounces{}),
+		"settings of all":      SettingsPage(p, Form{}, []string{"UTC"}),
 		"settings, refused":    MemberSettingsPage(p, sent(), AccountForm{Refused: "This account is disabled."}),
 		"not found":            ErrorPage(p, Trouble{Status: 404, Sentence: "There is no such member."}),
 	}

@@ -8,7 +8,8 @@ import (
 
 var mailLabels = labels{
 	{"mail_host", "Mail server"}, {"mail_port", "Port"}, {"mail_tls", "Encryption"}, {"mail_user", "User"}, {"mail_password", "Password of the mail server"},
-	{"mail_from", "Letters come from"}, {"reply_to", "Answers go to"}, {"base_url", "Address of this portal"}, {"current_password", "Your own password"},
+	{"mail_from", "Letters come from"}, {"reply_to", "Answers go to"}, {"bounce_address", "Reports of letters that come back go to"},
+	{"base_url", "Address of this portal"}, {"current_password", "Your own password"},
 }
 
 var findingWords = map[model.RecordState]string{

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"latchkey/db"
+	"latchkey/db/model"
 )
 
 // BounceAddress is one that a test may set.
@@ -16,10 +17,12 @@ func SetBounceAddress(t testing.TB, d *db.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.BounceAddress = BounceAddress
-	if err := d.ChangeSettings(t.Context(), Owner(t, d), s); err != nil {
+	change := model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: s.MailFrom, ReplyTo: s.ReplyTo,
+		BounceAddress: BounceAddress, Current: model.NewSecret(OwnerPassword)}
+	if err := d.ChangeMail(t.Context(), Owner(t, d), change); err != nil {
 		t.Fatal(err)
 	}
+	Deliver(t, d) // the notice of it
 }
 
 // DeliveryReport is a message from a mail server about what became of a letter:

@@ -9,12 +9,13 @@ import (
 
 // MailChange is what an owner asks for on the page of mail settings.
 type MailChange struct {
-	BaseURL  string
-	Mail     MailServer // without a password, the present one stays if nothing else of the server changes
-	MailFrom string
-	ReplyTo  string
-	Current  Secret // the owner's own password, asked for once more
-	Unread   Fields // what of the form could not even be read
+	BaseURL       string
+	Mail          MailServer // without a password, the present one stays if nothing else of the server changes
+	MailFrom      string
+	ReplyTo       string
+	BounceAddress string
+	Current       Secret // the owner's own password, asked for once more
+	Unread        Fields // what of the form could not even be read
 }
 
 // Clean trims what was typed and says what cannot be taken. present is what
@@ -35,6 +36,10 @@ func (c *MailChange) Clean(present Settings) Fields {
 	}
 	c.ReplyTo, sentence = ParseEmail(c.ReplyTo)
 	f.Add("reply_to", sentence)
+	if c.BounceAddress, sentence = ParseEmail(c.BounceAddress); sentence == "" {
+		sentence = CheckBounceAddress(c.BounceAddress)
+	}
+	f.Add("bounce_address", sentence)
 	if !present.Fixed["mail_server"] {
 		c.Mail.clean(present.Mail, f)
 	}
@@ -125,9 +130,10 @@ func (s Settings) DeliversNotices(now time.Time) bool {
 
 // FormerMail is how letters left before an owner changed that.
 type FormerMail struct {
-	BaseURL  string
-	Mail     MailServer
-	MailFrom string
+	BaseURL       string
+	Mail          MailServer
+	MailFrom      string
+	BounceAddress string
 
 	ChangedAt time.Time // the last change since
 	ChangedBy int64     // account of the owner who made it
@@ -159,21 +165,31 @@ func (s Settings) AsBefore() Settings {
 	if !s.Fixed["mail_from"] {
 		s.MailFrom = s.Former.MailFrom
 	}
+	s.BounceAddress = s.Former.BounceAddress
 	return s
 }
 
 // Rerouted reports whether letters, or the links in them, go elsewhere than
-// before. Another password for the same user of the same server is no other
-// way, and neither is another sender.
+// before. Where they go back to counts as well: a server that refuses a letter
+// later on returns it whole, with its link, unless it knows of RFC 3461.
+// Another password for the same user of the same server is no other way.
 func (s Settings) Rerouted() bool {
 	old := s.AsBefore()
-	return s.BaseURL != old.BaseURL || s.Mail.URL() != old.Mail.URL()
+	return s.BaseURL != old.BaseURL || s.Mail.URL() != old.Mail.URL() || s.envelopeSender() != old.envelopeSender()
+}
+
+// envelopeSender is where letters that come back go to.
+func (s Settings) envelopeSender() string {
+	if s.BounceAddress != "" {
+		return s.BounceAddress
+	}
+	return s.Sender()
 }
 
 // SameWay reports whether letters leave as they did before.
 func (s Settings) SameWay() bool {
 	old := s.AsBefore()
-	return !s.Rerouted() && s.Mail.Same(old.Mail) && s.MailFrom == old.MailFrom
+	return !s.Rerouted() && s.Mail.Same(old.Mail) && s.MailFrom == old.MailFrom && s.BounceAddress == old.BounceAddress
 }
 
 // MailChanges says in words what differs between two ways for letters, as the
@@ -190,6 +206,7 @@ func MailChanges(was, is Settings) string {
 		said = append(said, "there is another user name or password for the mail server")
 	}
 	say("letters come from", was.Sender(), is.Sender())
+	say("letters that come back go to", was.BounceAddress, is.BounceAddress)
 	say("links begin with", was.BaseURL, is.BaseURL)
 	return strings.Join(said, "; ")
 }

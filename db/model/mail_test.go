@@ -49,7 +49,8 @@ func TestTheTrialOfChangedMailSettings(t *testing.T) {
 		"user":     {func(s *model.Settings) { s.Mail.User = "x" }, true},
 		"base URL": {func(s *model.Settings) { s.BaseURL = "https://x.example.org" }, true},
 		"password": {func(s *model.Settings) { s.Mail.Password = model.NewSecret("x") }, false},
-		"sender":   {func(s *model.Settings) { s.MailFrom = "x@example.org" }, false},
+		"sender":   {func(s *model.Settings) { s.MailFrom = "x@example.org" }, true},
+		"bounces":  {func(s *model.Settings) { s.BounceAddress = "b@example.org" }, true},
 	} {
 		now := s
 		tt.change(&now)

@@ -226,12 +226,9 @@ func (s *Settings) Clean() Fields {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
 		f.Add("time_zone", "Please choose a time zone from the list, like Europe/Berlin.")
 	}
-	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo, "bounce_address": &s.BounceAddress} {
+	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo} {
 		*email, sentence = ParseEmail(*email)
 		f.Add(name, sentence)
-	}
-	if f["bounce_address"] == "" {
-		f.Add("bounce_address", CheckBounceAddress(s.BounceAddress))
 	}
 	s.SupportPhone = strings.TrimSpace(s.SupportPhone)
 	f.Add("support_phone", textProblem(s.SupportPhone, 50, false))

@@ -17,7 +17,6 @@ import (
 // letter is a message as it goes over the wire, with its envelope.
 type letter struct {
 	from, to string // of the envelope
-	headOnly bool   // whoever returns it is asked for its head alone
 	utf8     bool   // an address cannot be written in ASCII (RFC 6531)
 	raw      []byte
 }
@@ -36,7 +35,7 @@ func write(c model.LetterContents, now time.Time, signer *mail.DKIMSigner) (lett
 	from := asciiAddress(c.From)
 	out.from, out.to = from, asciiAddress(c.To)
 	if c.ReturnPath != "" {
-		out.from, out.headOnly = asciiAddress(c.ReturnPath), true
+		out.from = asciiAddress(c.ReturnPath)
 	}
 	out.utf8 = !ascii(from) || !ascii(out.from) || !ascii(out.to)
 	if c.TimeZone != nil {

@@ -215,7 +215,7 @@ func TestEachLetterHasAReturnPathOfItsOwnWhereReportsAreWanted(t *testing.T) {
 			senders = append(senders, line)
 		}
 	}
-	if len(senders) != 3 || !strings.HasPrefix(senders[0], "MAIL FROM:<no-reply@localhost>") || strings.Contains(senders[0], "RET=") {
+	if len(senders) != 3 || !strings.HasPrefix(senders[0], "MAIL FROM:<no-reply@localhost>") || !strings.Contains(senders[0], "RET=HDRS") {
 		t.Fatalf("sent by %q", senders)
 	}
 	path := regexp.MustCompile(`^MAIL FROM:<(bounces\+[0-9]+-[a-z2-7]{16}@riverside\.example)> .*RET=HDRS`)

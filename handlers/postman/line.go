@@ -176,12 +176,10 @@ func (l *line) send(ctx context.Context, out letter, within time.Duration) (repl
 		// Such an address must not even be said then (RFC 6531 §3.2).
 		return "", &failure{stepRecipient, errors.New("it takes no address with letters like “ü” before the @")}
 	}
-	// A letter that comes back would bring its link to whoever reads reports.
-	// Servers that know of reports can be asked to leave it out (RFC 3461 §4.3).
-	l.smtp.SetDSNMailReturnOption("")
-	if out.headOnly {
-		l.smtp.SetDSNMailReturnOption("HDRS")
-	}
+	// A letter that comes back would bring its link to whoever reads reports, in
+	// the mailbox of the bounce address or of the sender. Servers that know of
+	// reports can be asked to leave it out (RFC 3461 §4.3).
+	l.smtp.SetDSNMailReturnOption("HDRS")
 	if err := l.smtp.Mail("<" + out.from + ">"); err != nil {
 		return "", &failure{stepSender, err}
 	}
