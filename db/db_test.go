@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -240,6 +241,10 @@ func saltOf(t *testing.T, folder, email string) (salt []byte) {
 	return salt
 }
 
+// few are indexes of so few rows that to walk through them all is no scan. A
+// walk through any other index takes as long as one through its table.
+var few = regexp.MustCompile(`USING (COVERING )?INDEX (account_in_office|intake_to_do)$`)
+
 // Every query that a page waits for uses an index.
 func TestNoPageWaitsForATableScan(t *testing.T) {
 	folder := t.TempDir()
@@ -270,6 +275,7 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT count(*) FROM letter WHERE state = 'failed' AND id >= 1`,
 		`SELECT id FROM letter WHERE state = 'failed' AND id >= 1 AND id < 9 ORDER BY id DESC LIMIT 51`,
 		`SELECT id FROM letter WHERE to_key >= 'a' AND to_key < 'b'`,
+		`SELECT id FROM letter WHERE substr(to_key, instr(to_key, '@') + 1) >= 'a' AND substr(to_key, instr(to_key, '@') + 1) < 'b'`,
 		`SELECT l.id FROM letter l WHERE l.id IN (SELECT letter_id FROM letter_subject WHERE account_id = 1) AND l.id >= 1 AND l.id < 9 ORDER BY l.id DESC LIMIT 51`,
 		`SELECT s.letter_id FROM member m JOIN account a ON a.member_id = m.id JOIN letter_subject s ON s.account_id = a.id WHERE m.place IN (1, 2)`,
 		`SELECT * FROM letter WHERE copy_of = 1 ORDER BY id DESC LIMIT 1`,
@@ -280,7 +286,7 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT id FROM letter INDEXED BY letter_due WHERE state IN ('waiting', 'retrying') AND priority = 1 AND due_at <= 9 ORDER BY due_at, id LIMIT 1`,
 	} {
 		for _, step := range plan(t, raw, q) {
-			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") {
+			if strings.HasPrefix(step, "SCAN") && !few.MatchString(step) {
 				t.Errorf("%s\n\t%s", q, step)
 			}
 		}

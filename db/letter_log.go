@@ -139,7 +139,7 @@ func (s *sight) letterIDs(ctx context.Context, q model.LetterQuery, l letterStre
 	switch {
 	case q.AccountID != 0:
 		return s.lettersAmong(ctx, l, `SELECT letter_id FROM letter_subject WHERE account_id = +?4`, q.AccountID)
-	case text != "":
+	case text != "" && text != "@": // with which a domain begins
 		return s.lettersFound(ctx, l, text)
 	case l.anyState():
 		return s.ids(ctx, `SELECT id FROM letter WHERE id >= +? AND id < +? ORDER BY id `+l.order()+` LIMIT +?`, l.from, l.before, l.limit)
@@ -174,13 +174,17 @@ func (s *sight) lettersAmong(ctx context.Context, l letterStretch, few string, a
 		ORDER BY l.id %s LIMIT %d`, few, l.order(), l.limit), append([]any{l.from, l.before, l.in()}, args...)...)
 }
 
-// lettersFound gives the letters to addresses that begin like the text, and
-// those about members whom it finds in their list. What is an address, to the
-// @, finds addresses alone.
+// lettersFound gives the letters to addresses that begin like the text, or
+// whose domain does, and those about members whom it finds in their list. What
+// is an address, to the @, finds addresses alone; what begins with @, domains.
 func (s *sight) lettersFound(ctx context.Context, l letterStretch, text string) ([]int64, error) {
 	begin := model.EmailKey(text)
 	const byAddress = `SELECT id FROM letter WHERE to_key >= +?4 AND to_key < +?5`
-	if strings.Contains(text, "@") {
+	const byDomain = `SELECT id FROM letter WHERE substr(to_key, instr(to_key, '@') + 1) >= +?4 AND substr(to_key, instr(to_key, '@') + 1) < +?5`
+	if domain, ok := strings.CutPrefix(begin, "@"); ok {
+		return s.lettersAmong(ctx, l, byDomain, domain, domain+lastLetter)
+	}
+	if strings.Contains(begin, "@") {
 		return s.lettersAmong(ctx, l, byAddress, begin, begin+lastLetter)
 	}
 	found, err := s.find(ctx, model.MemberQuery{Text: text})
@@ -194,7 +198,11 @@ func (s *sight) lettersFound(ctx context.Context, l letterStretch, text string) 
 	if err != nil {
 		return nil, err
 	}
-	return s.lettersAmong(ctx, l, byAddress+` UNION
+	addresses := byAddress
+	if strings.Contains(begin, ".") { // a name has none
+		addresses += ` UNION ` + byDomain
+	}
+	return s.lettersAmong(ctx, l, addresses+` UNION
 		SELECT s.letter_id FROM member m JOIN account a ON a.member_id = m.id JOIN letter_subject s ON s.account_id = a.id
 		WHERE m.place IN (SELECT value FROM json_each(+?6))`, begin, begin+lastLetter, list(places))
 }
@@ -205,7 +213,7 @@ func (s *sight) lettersFound(ctx context.Context, l letterStretch, text string) 
 const mostLookedUp = 2000
 
 // walkLetters goes through the log until it met enough letters about one of
-// many members, or to an address that begins like this.
+// many members, or to an address that begins like this, or whose domain does.
 func (s *sight) walkLetters(ctx context.Context, l letterStretch, found *hits, begin string) (met []int64, err error) {
 	type line struct {
 		id    int64
@@ -233,7 +241,7 @@ func (s *sight) walkLetters(ctx context.Context, l letterStretch, found *hits, b
 			if !slices.Contains(l.states, r.state) || len(met) > 0 && met[len(met)-1] == r.id {
 				continue
 			}
-			ok := strings.HasPrefix(r.to, begin)
+			ok := strings.HasPrefix(r.to, begin) || strings.Contains(begin, ".") && strings.Contains(r.to, "@"+begin)
 			if !ok && r.place.Valid {
 				if ok, err = s.has(ctx, found, r.place.Int64); err != nil {
 					return nil, err

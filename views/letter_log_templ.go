@@ -384,7 +384,7 @@ func lettersFound(p Page, found model.LetterPage, q model.LetterQuery) templ.Com
 				return templ_7745c5c3_Err
 			}
 			if strings.TrimSpace(q.Text) != "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<p>Try fewer letters of the name, or the beginning of the address. The log goes back 90 days.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<p>Try fewer letters of the name, the beginning of the address, or what stands after its @. The log goes back 90 days.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
