@@ -69,9 +69,11 @@ var ourTroubles = []struct {
 	{"i/o timeout", "", refusedSilence},
 }
 
-// signInCodes are those by which a server asks for another sign-in (RFC 4954
-// §6).
-var signInCodes = []int{530, 534, 535, 538}
+// AsksForSignIn reports whether a server's code is about who we are (RFC 4954
+// §6), at whatever step. That is a fault of our settings, and no letter's.
+func AsksForSignIn(code int) bool {
+	return code == 530 || code == 534 || code == 535 || code == 538
+}
 
 // readings are the ways in which servers say no, tried in this order. Codes are
 // the second and third part of an enhanced one (RFC 3463); 7.1, 7.0 and 2.0 are
@@ -110,7 +112,7 @@ func readReply(code int, reply string) refusal {
 			return t.means
 		}
 	}
-	if slices.Contains(signInCodes, code) {
+	if AsksForSignIn(code) {
 		return refusedSignIn
 	}
 	class, subject := "", ""

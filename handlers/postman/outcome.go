@@ -47,10 +47,6 @@ func (f *failure) Unwrap() error { return f.err }
 
 const closing = 421 // "service not available, closing transmission channel"
 
-// Codes by which a server asks for another sign-in (RFC 4954 §6), at whatever
-// step. That is a fault of our settings, and no letter's.
-var signInCodes = map[int]bool{530: true, 534: true, 535: true, 538: true}
-
 // delivery says what a failure means for the letter.
 //
 // A 5xx is final where it is about the letter: the sender, the recipient or
@@ -71,7 +67,7 @@ func delivery(err error) model.Delivery {
 			how.Code = 0
 		}
 		return how
-	case said && signInCodes[reply.Code]:
+	case said && model.AsksForSignIn(reply.Code):
 		return model.Delivery{Reply: clean(stepWords[stepSignIn] + ": " + strconv.Itoa(reply.Code) + " " + reply.Msg)}
 	case said:
 		return model.Delivery{Code: reply.Code, Reply: clean(reply.Msg)}

@@ -182,6 +182,7 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 	if err != nil {
 		how = delivery(err)
 	}
+	how.Reply = without(how.Reply, s.Mail) // viewers read it
 	how.Conversation = p.heard.close(reply, err, s.Mail)
 	back := false
 	switch {

@@ -80,7 +80,7 @@ func TestTheConversationHidesThePasswordAndLinks(t *testing.T) {
 			}
 			sink.Say(postmantest.Script{".": {"554 5.7.1 a link in it, http://x.example/reset/" + token + ", looks bad; and " + password}})
 			l2 := o.tried()
-			for _, shown := range []string{l.Conversation, l2.Conversation} {
+			for _, shown := range []string{l.Conversation, l.Reply, l2.Conversation, l2.Reply} {
 				for _, secret := range []string{password, plain, base64.StdEncoding.EncodeToString([]byte(password)), token} {
 					if strings.Contains(shown, secret) {
 						t.Errorf("it shows %s:\n%s", secret, shown)
