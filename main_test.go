@@ -735,11 +735,15 @@ func TestALetterIsSeenAsItIsTyped(t *testing.T) {
 	}
 	b.do(chromedp.Click(`//span[.="Plain text"]`))
 	b.is(`getComputedStyle(document.querySelector("#preview iframe")).display`, "none")
+	const leaves = `(e => { window.dispatchEvent(e); return e.defaultPrevented ? "asked first" : "at once" })(new Event("beforeunload", {cancelable: true}))`
+	b.is(leaves, "asked first")
 	b.press("Send me a test")
 	b.sees("A test is on its way to " + email)
+	b.is(leaves, "asked first") // it is not saved by that
 	b.is(`document.getElementById("html").value.includes("Wednesday") ? "kept" : "lost"`, "kept")
 	b.press("Save")
 	b.sees("Saved. Letters that are asked for from now on read like this.")
+	b.is(leaves, "at once")
 
 	b.withoutScripts()
 	b.visit("/admin/templates/reset?original=friendly")

@@ -98,7 +98,7 @@ func (p *portal) renderTemplate(w http.ResponseWriter, r *http.Request, status i
 		return err
 	}
 	if r.Method == http.MethodPost {
-		d.Form.Errors = wrong
+		d.Form.Errors, d.Unsaved = wrong, true
 	}
 	if len(wrong) == 0 {
 		d.Preview = views.Preview{Subject: said.Subject, Text: said.Text,

@@ -93,6 +93,27 @@
     box.dispatchEvent(new Event('change', { bubbles: true }))
   }, true)
 
+  // --- What was typed and not saved --------------------------------------
+
+  // A letter is written for half an hour. One press on a way elsewhere loses it:
+  // a page that is not to be kept comes back empty of what was typed in it. A
+  // form that came back from a press holds what is nowhere else.
+  var unsaved = document.querySelector('form[data-unsaved="yes"]') !== null
+
+  document.addEventListener('input', function (event) {
+    if (closest(event, 'form[data-unsaved]')) unsaved = true
+  })
+
+  document.addEventListener('submit', function (event) {
+    if (event.target.hasAttribute('data-unsaved')) unsaved = false
+  })
+
+  window.addEventListener('beforeunload', function (event) {
+    if (!unsaved) return
+    event.preventDefault()
+    event.returnValue = '' // what older browsers go by
+  })
+
   // --- Find a member -----------------------------------------------------
 
   // One field on a page finds members: the one in the head shows its hits below

@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -119,13 +120,16 @@ func (ink *pen) signboard() {
 	ink.way("/admin/letters", "Letters")
 	if ink.page.mayOwn() {
 		ink.way("/admin/staff", "Staff")
-		ink.way("/admin/settings", "Settings")
+		ink.way("/admin/settings", "Settings", "/admin/templates")
 	}
 	ink.raw(`</ul></nav>`)
 }
 
-func (ink *pen) way(href, text string) {
-	ink.link(href, text, strings.HasPrefix(ink.page.Path, href))
+// way is one of the ways into the office. The pages below others belong to it
+// as well.
+func (ink *pen) way(href, text string, others ...string) {
+	below := func(part string) bool { return strings.HasPrefix(ink.page.Path, part) }
+	ink.link(href, text, below(href) || slices.ContainsFunc(others, below))
 }
 
 // link is one of a list of ways on; the one that leads here says so.

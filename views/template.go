@@ -66,6 +66,7 @@ type TemplateProps struct {
 	Form    Form // subject, text, html; version, with which it began; as, how the preview is shown
 	Now     model.TemplateVersion
 	Former  []model.TemplateVersion // newest first
+	Unsaved bool                    // the form came back from a press: what is in it is nowhere else
 	Stale   *StaleTemplate
 	Preview Preview
 	Says    map[string]string // what each placeholder becomes

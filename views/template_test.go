@@ -111,3 +111,11 @@ func TestATextBeginsWithItsOwnLineBreaks(t *testing.T) {
 		t.Errorf("lines are lost: %s", b.String())
 	}
 }
+
+// The texts of letters stand among the settings, and lead back there.
+func TestTheTextsOfLettersBelongToTheSettings(t *testing.T) {
+	doc := draw(t, TemplatesPage(pageFor(anna, "/admin/templates/reset"), nil))
+	has(t, doc, `nav a[href="/admin/settings"][aria-current=page]`, 1)
+	has(t, doc, `nav a[aria-current=page]`, 1)
+	has(t, doc, `a.back[href="/admin/settings"]`, 1)
+}
