@@ -436,10 +436,16 @@ func (p templatePart) nest(open []piece, tag string, at int) ([]piece, *Template
 // fill writes pieces with their values. A block is written once for each
 // person, and inside it the person's values come first.
 func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *TemplateError {
+	dotted := false // the last thing written is a value that ends with a full stop, like "Harbour Club e. V."
 	for i := 0; i < len(pieces); i++ {
 		one := pieces[i]
+		ended := dotted
+		dotted = false
 		switch one.kind {
 		case literal:
+			if ended && strings.HasPrefix(one.text, ".") && !strings.HasPrefix(one.text, "..") {
+				one.text = one.text[1:]
+			}
 			b.WriteString(one.text)
 		case placeholder:
 			value, ok := v.One[one.text]
@@ -457,6 +463,7 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 				b.WriteByte(' ')
 			}
 			b.WriteString(value)
+			dotted = one.text != linkPlaceholder && strings.HasSuffix(value, ".")
 		case blockOpen:
 			length := slices.IndexFunc(pieces[i:], func(q piece) bool { return q.kind == blockClose })
 			for _, person := range v.People {

@@ -310,3 +310,19 @@ func FuzzTemplate(f *testing.F) {
 		}
 	})
 }
+
+// Many associations end with a full stop ("e. V.", "Inc."): the sentence that
+// ends with their name needs no second one.
+func TestANameThatEndsWithAStopEndsTheSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		"Welcome to {{association}}. No more.": "Welcome to Club e. V. No more.",
+		"{{association}}, hello":               "Club e. V., hello",
+		"wait{{association}}...":               "waitClub e. V....",
+		"{{name}}. {{association}} .":          "Mia. Club e. V. .",
+	} {
+		got, err := Template{Subject: in, Text: in, HTML: in}.Fill(Values{One: map[string]string{"association": "Club e. V.", "name": "Mia"}})
+		if err != nil || got != (Template{want, want, want}) {
+			t.Errorf("%q becomes %q (%v), want %q", in, got, err, want)
+		}
+	}
+}
