@@ -189,7 +189,7 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 	must(t, err)
 	s.Mail = model.MailServer{Host: "127.0.0.1", Port: 2526, User: "club", Password: model.NewSecret("smtp secret word")}
 	must(t, d.ChangeMail(t.Context(), owner, model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: "post@riverside.example", Current: model.NewSecret(dbtest.OwnerPassword)}))
-	must(t, d.MakeDKIM(t.Context(), owner))
+	must(t, d.MakeDKIM(t.Context(), owner, "riverside.example"))
 	if got, err := d.Settings(t.Context()); err != nil || got.Mail.Password.Reveal() != "smtp secret word" {
 		t.Fatalf("the mail password does not come back: %v", err)
 	}
@@ -214,7 +214,7 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 		"token": []byte(token), "tag": tag, "tag in hex": []byte(hex.EncodeToString(tag)),
 		"password": []byte(dbtest.Password), "mistyped password": []byte("a wrong one typed by hand"),
 		"hash": sum, "hash bytes": sumRaw, "smtp password": []byte("smtp secret word"),
-		"device mark": []byte(in.Known.Reveal()), "signing key": []byte(signing.DKIM.Key.Reveal()[:64]),
+		"device mark": []byte(in.Known.Reveal()), "signing key": []byte(signing.DKIM.Of("riverside.example").Key.Reveal()[:64]),
 	}
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || e.Name() == "secret.key" {

@@ -9,19 +9,20 @@ import (
 )
 
 func TestLettersAreSignedOnceTheRecordWasSeen(t *testing.T) {
+	const moewe = "xn--bro-mwe-e1a3c.example"
 	folder := t.TempDir()
 	d, _ := dbtest.OpenIn(t, folder, db.Fixed{MailFrom: "post@Büro-Möwe.example"})
 	owner := dbtest.Owner(t, d)
 	wantKind(t, d.SignLetters(t.Context(), owner, "x", []string{"v=DKIM1; p="}), model.KindConflict)
-	must(t, d.MakeDKIM(t.Context(), owner))
+	must(t, d.MakeDKIM(t.Context(), owner, moewe))
 	key := func() model.DKIM {
 		t.Helper()
 		s, err := d.Settings(t.Context())
 		must(t, err)
-		return s.DKIM
+		return s.DKIM.Of(moewe)
 	}
 	k := key()
-	if k.Domain != "xn--bro-mwe-e1a3c.example" || k.On {
+	if k.Domain != moewe || k.On {
 		t.Errorf("%+v", k)
 	}
 	right := []string{k.Record().Value}
@@ -35,9 +36,9 @@ func TestLettersAreSignedOnceTheRecordWasSeen(t *testing.T) {
 	if got := key(); !got.On || got.Key.Reveal() != k.Key.Reveal() {
 		t.Errorf("%+v", got)
 	}
-	wantKind(t, d.MakeDKIM(t.Context(), owner), model.KindConflict) // not while it is in use
-	must(t, d.LeaveUnsigned(t.Context(), owner))
-	must(t, d.MakeDKIM(t.Context(), owner))
+	wantKind(t, d.MakeDKIM(t.Context(), owner, moewe), model.KindConflict) // not while it is in use
+	must(t, d.LeaveUnsigned(t.Context(), owner, key().Selector))
+	must(t, d.MakeDKIM(t.Context(), owner, moewe))
 	if got := key(); got.Selector == k.Selector || got.On {
 		t.Errorf("%+v", got)
 	}
@@ -46,7 +47,7 @@ func TestLettersAreSignedOnceTheRecordWasSeen(t *testing.T) {
 func TestNoKeyIsMadeForAnAddressThatIsNoDomain(t *testing.T) {
 	for _, from := range []string{"", "x@192.0.2.7.example"} { // the first is no-reply@localhost
 		d, _ := dbtest.OpenIn(t, t.TempDir(), db.Fixed{MailFrom: from})
-		err := d.MakeDKIM(t.Context(), dbtest.Owner(t, d))
+		err := d.MakeDKIM(t.Context(), dbtest.Owner(t, d), domainOf(t, d))
 		if (err != nil) != (from == "") {
 			t.Errorf("%q: %v", from, err)
 		}
@@ -58,9 +59,16 @@ func TestSavingSettingsLeavesTheKeyAlone(t *testing.T) {
 	owner := dbtest.Owner(t, d)
 	old, err := d.Settings(t.Context()) // a page that was opened before the key was made
 	must(t, err)
-	must(t, d.MakeDKIM(t.Context(), owner))
+	must(t, d.MakeDKIM(t.Context(), owner, "riverside.example"))
 	must(t, d.ChangeSettings(t.Context(), owner, old))
-	if s, err := d.Settings(t.Context()); err != nil || s.DKIM.IsZero() {
+	if s, err := d.Settings(t.Context()); err != nil || s.DKIM.Of("riverside.example").IsZero() {
 		t.Errorf("the key is gone: %v", err)
 	}
+}
+
+func domainOf(t *testing.T, d *db.DB) string {
+	t.Helper()
+	s, err := d.Settings(t.Context())
+	must(t, err)
+	return db.MailDomain(s.Sender())
 }

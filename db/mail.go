@@ -19,6 +19,7 @@ type formerRow struct {
 	BaseURL       string `json:"base_url"`
 	MailServer    string `json:"mail_server"`
 	MailFrom      string `json:"mail_from"`
+	NoticeFrom    string `json:"notice_from"`
 	BounceAddress string `json:"bounce_address"`
 	ChangedAt     int64  `json:"changed_at"` // Unix seconds
 	ChangedBy     int64  `json:"changed_by"` // account
@@ -33,7 +34,7 @@ func (d *DB) openFormer(value string, sealed []byte) (f model.FormerMail, err er
 	if err != nil {
 		return f, fmt.Errorf("the former mail settings: %w", err)
 	}
-	f = model.FormerMail{BaseURL: row.BaseURL, MailFrom: row.MailFrom, BounceAddress: row.BounceAddress,
+	f = model.FormerMail{BaseURL: row.BaseURL, MailFrom: row.MailFrom, NoticeFrom: row.NoticeFrom, BounceAddress: row.BounceAddress,
 		ChangedAt: time.Unix(row.ChangedAt, 0).UTC(), ChangedBy: row.ChangedBy}
 	if f.Mail, err = model.ParseMailServer(row.MailServer); err != nil {
 		return f, fmt.Errorf("the former mail settings: %w", err)
@@ -43,7 +44,7 @@ func (d *DB) openFormer(value string, sealed []byte) (f model.FormerMail, err er
 }
 
 func (tx *Tx) storeFormer(ctx context.Context, f model.FormerMail) error {
-	value, err := json.Marshal(formerRow{f.BaseURL, f.Mail.URL(), f.MailFrom, f.BounceAddress, f.ChangedAt.Unix(), f.ChangedBy})
+	value, err := json.Marshal(formerRow{f.BaseURL, f.Mail.URL(), f.MailFrom, f.NoticeFrom, f.BounceAddress, f.ChangedAt.Unix(), f.ChangedBy})
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (d *DB) ChangeMail(ctx context.Context, actor model.Actor, in model.MailCha
 		if !s.Fixed["mail_from"] {
 			s.MailFrom = in.MailFrom
 		}
-		s.ReplyTo, s.BounceAddress = in.ReplyTo, in.BounceAddress
+		s.ReplyTo, s.NoticeFrom, s.NoticeReplyTo, s.BounceAddress = in.ReplyTo, in.NoticeFrom, in.NoticeReplyTo, in.BounceAddress
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
 			return err
@@ -148,7 +149,7 @@ func (tx *Tx) hurryLetters(ctx context.Context) error {
 
 // putOnTrial keeps the last trusted way for letters, and gives it.
 func (tx *Tx) putOnTrial(ctx context.Context, actor model.Actor, was, is model.Settings) (model.FormerMail, error) {
-	former := model.FormerMail{BaseURL: was.BaseURL, Mail: was.Mail, MailFrom: was.MailFrom, BounceAddress: was.BounceAddress}
+	former := model.FormerMail{BaseURL: was.BaseURL, Mail: was.Mail, MailFrom: was.MailFrom, NoticeFrom: was.NoticeFrom, BounceAddress: was.BounceAddress}
 	if was.OnTrial(tx.Now) {
 		former = was.Former
 	}

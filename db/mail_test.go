@@ -51,7 +51,8 @@ func (p *partners) tryChange(by model.Actor, change func(c *model.MailChange)) e
 	p.t.Helper()
 	s, err := p.Settings(p.t.Context())
 	must(p.t, err)
-	c := model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: s.MailFrom, ReplyTo: s.ReplyTo, BounceAddress: s.BounceAddress, Current: model.NewSecret(dbtest.Password)}
+	c := model.MailChange{BaseURL: s.BaseURL, Mail: s.Mail, MailFrom: s.MailFrom, ReplyTo: s.ReplyTo, NoticeFrom: s.NoticeFrom, NoticeReplyTo: s.NoticeReplyTo,
+		BounceAddress: s.BounceAddress, Current: model.NewSecret(dbtest.Password)}
 	if by.AccountID == p.ruth.AccountID {
 		c.Current = model.NewSecret(dbtest.OwnerPassword)
 	}
@@ -325,8 +326,8 @@ func TestTheMailSettingsAreChangedByWhoeverKnowsThePassword(t *testing.T) {
 	staff := dbtest.Person(t, p.DB, "Sara Lund", model.RoleStaff)
 	wantKind(t, p.tryChange(staff, toEvil), model.KindForbidden)
 	wantKind(t, p.SendTest(t.Context(), staff), model.KindForbidden)
-	wantKind(t, p.MakeDKIM(t.Context(), staff), model.KindForbidden)
-	wantKind(t, p.LeaveUnsigned(t.Context(), staff), model.KindForbidden)
+	wantKind(t, p.MakeDKIM(t.Context(), staff, "riverside.example"), model.KindForbidden)
+	wantKind(t, p.LeaveUnsigned(t.Context(), staff, "x"), model.KindForbidden)
 }
 
 func TestWhatOfTheMailSettingsCannotBeTaken(t *testing.T) {

@@ -24,6 +24,8 @@ var settingTexts = []struct {
 	text("colour", func(s *model.Settings) *string { return &s.Colour }),
 	text("mail_from", func(s *model.Settings) *string { return &s.MailFrom }),
 	text("reply_to", func(s *model.Settings) *string { return &s.ReplyTo }),
+	text("notice_from", func(s *model.Settings) *string { return &s.NoticeFrom }),
+	text("notice_reply_to", func(s *model.Settings) *string { return &s.NoticeReplyTo }),
 	text("bounce_address", func(s *model.Settings) *string { return &s.BounceAddress }),
 	{"mail_server",
 		func(s model.Settings) string { return s.Mail.URL() },
@@ -170,10 +172,8 @@ func (d *DB) settings(ctx context.Context, q querier) (model.Settings, error) {
 			t.set(&s, v)
 		}
 	}
-	if value, ok := stored[dkimSetting]; ok {
-		if s.DKIM, err = d.openDKIM(value, secrets[dkimSetting]); err != nil {
-			return s, err
-		}
+	if s.DKIM, err = d.openDKIMs(stored, secrets); err != nil {
+		return s, err
 	}
 	if value, ok := stored[formerSetting]; ok {
 		if s.Former, err = d.openFormer(value, secrets[formerSetting]); err != nil {
@@ -212,7 +212,7 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 	return d.actBy(ctx, actor, func(tx *Tx) error {
 		is := tx.settings
 		s.SetUpAt, s.BaseURL, s.Mail = is.SetUpAt, is.BaseURL, is.Mail
-		s.MailFrom, s.ReplyTo, s.BounceAddress = is.MailFrom, is.ReplyTo, is.BounceAddress
+		s.MailFrom, s.ReplyTo, s.NoticeFrom, s.NoticeReplyTo, s.BounceAddress = is.MailFrom, is.ReplyTo, is.NoticeFrom, is.NoticeReplyTo, is.BounceAddress
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
 			return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,7 +39,7 @@ func (p *portal) showMail(w http.ResponseWriter, r *http.Request) error {
 // renderMail shows the page. What m holds already stays.
 func (p *portal) renderMail(w http.ResponseWriter, r *http.Request, status int, m views.MailProps) (err error) {
 	v := visitOf(r)
-	m.Domain = db.MailDomain(v.settings.Sender())
+	m.Domains = db.MailDomains(v.settings)
 	if m.Test, err = p.DB.TestLetter(r.Context(), v.by()); err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ func (p *portal) renderMail(w http.ResponseWriter, r *http.Request, status int, 
 // mailForm is the mail settings as their form shows them, without the password.
 func mailForm(s model.Settings) views.Form {
 	values := map[string]string{
-		"base_url": s.BaseURL, "mail_from": s.MailFrom, "reply_to": s.ReplyTo, "bounce_address": s.BounceAddress,
+		"base_url": s.BaseURL, "mail_from": s.MailFrom, "reply_to": s.ReplyTo, "notice_from": s.NoticeFrom, "notice_reply_to": s.NoticeReplyTo, "bounce_address": s.BounceAddress,
 		"mail_host": s.Mail.Host, "mail_user": s.Mail.User, "mail_port": "587", "mail_tls": "starttls",
 	}
 	if !s.Mail.IsZero() {
@@ -107,7 +109,8 @@ func (p *portal) refusedMail(w http.ResponseWriter, r *http.Request, err error) 
 
 func typedMail(form url.Values) model.MailChange {
 	c := model.MailChange{
-		BaseURL: form.Get("base_url"), MailFrom: form.Get("mail_from"), ReplyTo: form.Get("reply_to"), BounceAddress: form.Get("bounce_address"),
+		BaseURL: form.Get("base_url"), MailFrom: form.Get("mail_from"), ReplyTo: form.Get("reply_to"),
+		NoticeFrom: form.Get("notice_from"), NoticeReplyTo: form.Get("notice_reply_to"), BounceAddress: form.Get("bounce_address"),
 		Current: model.NewSecret(form.Get("current_password")), Unread: model.Fields{},
 	}
 	c.Mail = model.MailServer{Host: form.Get("mail_host"), TLS: form.Get("mail_tls") == "tls", User: form.Get("mail_user"),
@@ -168,104 +171,173 @@ func (p *portal) mailActed(w http.ResponseWriter, r *http.Request, err error, n 
 	return redirect(w, mailPath+"#signing")
 }
 
+// makeDKIM makes a key for the domain that the form names; for that of links
+// where it names none.
 func (p *portal) makeDKIM(w http.ResponseWriter, r *http.Request) error {
-	return p.mailActed(w, r, p.DB.MakeDKIM(r.Context(), visitOf(r).by()), noticeDKIMMade)
+	v := visitOf(r)
+	domain := r.PostForm.Get("domain")
+	if domain == "" {
+		domain = db.MailDomain(v.settings.Sender())
+	}
+	return p.mailActed(w, r, p.DB.MakeDKIM(r.Context(), v.by(), domain), noticeDKIMMade)
 }
 
 // signLetters switches signing on, once the record is found in DNS.
 func (p *portal) signLetters(w http.ResponseWriter, r *http.Request) error {
-	k := visitOf(r).settings.DKIM
+	k := keyMeant(r)
 	if k.IsZero() {
-		return p.mailActed(w, r, model.Conflict("There is no key yet. Make one first."), "")
+		return p.mailActed(w, r, model.Conflict("There is no key yet, or another one by now. Please look again."), "")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
 	defer cancel()
 	found, err := p.texts(ctx, k.Record().Name)
 	if err != nil {
-		return p.mailActed(w, r, model.Conflict("Nobody answered when the record was looked for. Please try again in a minute."), "")
+		return p.mailActed(w, r, model.Conflict("The record could not be looked up: no answer came, or an error instead of one. Please try again in a minute."), "")
 	}
 	return p.mailActed(w, r, p.DB.SignLetters(r.Context(), visitOf(r).by(), k.Selector, found), noticeSigning)
 }
 
 func (p *portal) leaveUnsigned(w http.ResponseWriter, r *http.Request) error {
-	return p.mailActed(w, r, p.DB.LeaveUnsigned(r.Context(), visitOf(r).by()), noticeNotSigning)
+	return p.mailActed(w, r, p.DB.LeaveUnsigned(r.Context(), visitOf(r).by(), keyMeant(r).Selector), noticeNotSigning)
 }
 
-// checkMail looks the records of the sender's domain up. It is a press, not a
+// keyMeant is the key that a form names.
+func keyMeant(r *http.Request) model.DKIM {
+	return visitOf(r).settings.DKIM.Named(r.PostForm.Get("selector"))
+}
+
+// checkMail looks the records of the senders' domains up. It is a press, not a
 // visit: whoever looks at the page waits for no name server.
 func (p *portal) checkMail(w http.ResponseWriter, r *http.Request) error {
 	s := visitOf(r).settings
-	domain := db.MailDomain(s.Sender())
-	if !model.CheckableDomain(domain) {
-		return p.mailActed(w, r, model.Conflict("Letters come from "+s.Sender()+", which is no address in a domain of yours, so there is nothing to look up. Change that first."), "")
+	for _, from := range s.Senders() {
+		if !model.CheckableDomain(db.MailDomain(from)) {
+			return p.mailActed(w, r, model.Conflict("Letters come from "+from+", which is no address in a domain of yours, so there is nothing to look up. Change that first."), "")
+		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookPatience)
 	defer cancel()
-	return p.renderMail(w, r, http.StatusOK, views.MailProps{Form: mailForm(s), Findings: p.findings(ctx, s, domain)})
+	return p.renderMail(w, r, http.StatusOK, views.MailProps{Form: mailForm(s), Checked: p.checked(ctx, s)})
 }
 
-// findings asks all questions at once.
-func (p *portal) findings(ctx context.Context, s model.Settings, domain string) []model.Finding {
-	look := []func() (model.Finding, error){
-		func() (model.Finding, error) {
-			found, err := p.texts(ctx, domain)
-			return model.JudgeSPF(domain, found, s.Mail), err
-		},
-		func() (model.Finding, error) {
-			if s.DKIM.Domain != domain {
-				return s.DKIM.Judge(domain, nil), nil
-			}
-			found, err := p.texts(ctx, s.DKIM.Record().Name)
-			return s.DKIM.Judge(domain, found), err
-		},
-		func() (model.Finding, error) { return p.dmarc(ctx, domain, s.DKIM.Signs(domain)) },
-		func() (model.Finding, error) { return p.mx(ctx, domain) },
+// look is a question and what to make of its answer.
+type look func() (model.Finding, error)
+
+// checked asks all questions at once.
+//
+// SPF is asked of the domain that a letter leaves under (RFC 7208 §2.4), which
+// is that of the address for reports where there is one.
+func (p *portal) checked(ctx context.Context, s model.Settings) []views.Checked {
+	domains := db.MailDomains(s)
+	reports := ""
+	if s.BounceAddress != "" {
+		reports = db.MailDomain(s.BounceAddress)
 	}
-	all := make([]model.Finding, len(look))
+	var looks [][]look
+	for _, domain := range domains {
+		envelope := domain
+		if reports != "" {
+			envelope = reports
+		}
+		aligned := db.Organisation(envelope) == db.Organisation(domain)
+		k := s.DKIM.Of(domain)
+		all := []look{
+			func() (model.Finding, error) {
+				if k.IsZero() {
+					return k.Judge(domain, nil), nil
+				}
+				found, err := p.texts(ctx, k.Record().Name)
+				return k.Judge(domain, found), err
+			},
+			func() (model.Finding, error) { return p.dmarc(ctx, domain, k.Signs(domain), aligned) },
+			func() (model.Finding, error) { return p.mx(ctx, domain) },
+		}
+		if envelope == domain {
+			all = append([]look{p.spf(ctx, domain, s.Mail)}, all...)
+		}
+		looks = append(looks, all)
+	}
+	if reports != "" && !slices.Contains(domains, reports) {
+		domains = append(domains, reports)
+		looks = append(looks, []look{p.spf(ctx, reports, s.Mail), func() (model.Finding, error) { return p.mx(ctx, reports) }})
+	}
+	out := make([]views.Checked, len(domains))
 	var asking sync.WaitGroup
-	for i, f := range look {
-		asking.Go(func() {
-			found, err := f()
-			if err != nil {
-				found = found.Unanswered()
-			}
-			all[i] = found
-		})
+	for i, domain := range domains {
+		out[i] = views.Checked{Domain: domain, Findings: make([]model.Finding, len(looks[i]))}
+		for j, f := range looks[i] {
+			asking.Go(func() {
+				found, err := f()
+				if err != nil {
+					found = found.Unanswered()
+				}
+				out[i].Findings[j] = found
+			})
+		}
 	}
 	asking.Wait()
-	return all
+	return out
 }
 
-func (p *portal) dmarc(ctx context.Context, domain string, signed bool) (model.Finding, error) {
-	for _, name := range model.DMARCNames(domain) {
+func (p *portal) spf(ctx context.Context, domain string, server model.MailServer) look {
+	return func() (model.Finding, error) {
+		found, err := p.texts(ctx, domain)
+		return model.JudgeSPF(domain, found, server, p.names(ctx)), err
+	}
+}
+
+// names asks what a record leads to.
+func (p *portal) names(ctx context.Context) model.DNS {
+	return model.DNS{
+		TXT:   func(name string) ([]string, error) { return p.texts(ctx, name) },
+		MX:    func(name string) ([]string, error) { return p.hosts(ctx, name) },
+		Addrs: func(name string) ([]netip.Addr, error) { return p.addresses(ctx, name) },
+	}
+}
+
+func (p *portal) dmarc(ctx context.Context, domain string, signed, aligned bool) (model.Finding, error) {
+	for _, name := range model.DMARCNames(domain, db.Organisation(domain)) {
 		found, err := p.texts(ctx, name)
-		f := model.JudgeDMARC(domain, name, found, signed)
+		f := model.JudgeDMARC(domain, name, found, signed, aligned)
 		if err != nil || f.State != model.RecordMissing {
 			return f, err
 		}
 	}
-	return model.JudgeDMARC(domain, "", nil, signed), nil
+	return model.JudgeDMARC(domain, "", nil, signed, aligned), nil
 }
 
 func (p *portal) mx(ctx context.Context, domain string) (model.Finding, error) {
-	found, err := p.resolver().LookupMX(ctx, domain+".")
+	hosts, err := p.hosts(ctx, domain)
+	if err != nil || len(hosts) > 0 {
+		return model.JudgeMX(domain, hosts, false), err
+	}
+	addresses, err := p.addresses(ctx, domain)
+	return model.JudgeMX(domain, nil, len(addresses) > 0), err
+}
+
+func (p *portal) hosts(ctx context.Context, domain string) ([]string, error) {
+	found, err := p.resolver().LookupMX(ctx, rooted(domain))
 	var hosts []string
 	for _, mx := range found {
 		hosts = append(hosts, mx.Host)
 	}
-	if err = answered(err); err != nil || len(hosts) > 0 {
-		return model.JudgeMX(domain, hosts, false), err
-	}
-	addresses, err := p.resolver().LookupNetIP(ctx, "ip", domain+".")
-	return model.JudgeMX(domain, nil, len(addresses) > 0), answered(err)
+	return hosts, answered(err)
 }
 
-// texts is the TXT records of a name. The dot at the end keeps the machine's
-// own search list out of it.
-func (p *portal) texts(ctx context.Context, name string) ([]string, error) {
-	found, err := p.resolver().LookupTXT(ctx, name+".")
+func (p *portal) addresses(ctx context.Context, name string) ([]netip.Addr, error) {
+	found, err := p.resolver().LookupNetIP(ctx, "ip", rooted(name))
 	return found, answered(err)
 }
+
+// texts is the TXT records of a name.
+func (p *portal) texts(ctx context.Context, name string) ([]string, error) {
+	found, err := p.resolver().LookupTXT(ctx, rooted(name))
+	return found, answered(err)
+}
+
+// rooted is a name with a dot at its end, which keeps the machine's own search
+// list out of it.
+func rooted(name string) string { return strings.TrimSuffix(name, ".") + "." }
 
 // answered: that there is no such name or record is an answer.
 func answered(err error) error {

@@ -17,20 +17,28 @@ import (
 )
 
 // zone is a name server on loopback. It says of each name and type what it was
-// told; a question for a silent name it never answers.
+// told; a question for a silent name it never answers, and one for a failing name
+// with an error.
 type zone struct {
 	mu      sync.Mutex
 	records map[string][]dns.RR
 	silent  map[string]bool
+	failing map[string]bool
 	asked   int
 }
 
 func newZone(t testing.TB) (*zone, *net.Resolver) {
 	t.Helper()
-	z := &zone{records: map[string][]dns.RR{}, silent: map[string]bool{}}
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	z := &zone{records: map[string][]dns.RR{}, silent: map[string]bool{}, failing: map[string]bool{}}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0") // what is longer than 512 bytes is asked for again
 	mustDo(t, err)
-	tcp, err := net.Listen("tcp", conn.LocalAddr().String()) // what is longer than 512 bytes is asked for again
+	conn, err := net.ListenPacket("udp", tcp.Addr().String())
+	for try := 0; err != nil && try < 10; try++ { // somebody has that port
+		_ = tcp.Close()
+		tcp, err = net.Listen("tcp", "127.0.0.1:0")
+		mustDo(t, err)
+		conn, err = net.ListenPacket("udp", tcp.Addr().String())
+	}
 	mustDo(t, err)
 	for _, s := range []*dns.Server{{PacketConn: conn, Handler: z}, {Listener: tcp, Handler: z}} {
 		go func() { _ = s.ActivateAndServe() }()
@@ -68,6 +76,9 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	}
 	if !known {
 		a.Rcode = dns.RcodeNameError
+	}
+	if z.failing[ask.Name] {
+		a.Rcode, a.Answer = dns.RcodeServerFailure, nil
 	}
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		a.Truncate(dns.MinMsgSize)
@@ -149,7 +160,7 @@ func TestMailSettingsThatWillNotDoComeBack(t *testing.T) {
 	s, _ := mailSite(t)
 	b := s.owner(t)
 	for field, value := range map[string]string{
-		"base_url": "ftp://x", "mail_from": "a b", "reply_to": "@", "mail_host": "169.254.169.254", "mail_port": "x", "mail_user": "somebody else",
+		"base_url": "ftp://x", "mail_from": "a b", "reply_to": "@", "notice_from": "x", "notice_reply_to": "a@", "mail_host": "169.254.169.254", "mail_port": "x", "mail_user": "somebody else",
 	} {
 		page := b.get(mailPath)
 		wrong := field
@@ -198,18 +209,20 @@ func TestWhatAFlagDecidesIsShownAndStays(t *testing.T) {
 	}
 }
 
+// state is what a check found, in short.
+func state(a *reply) string {
+	var all []string
+	for _, n := range a.doc.Find(".finding").EachIter() {
+		name, _, _ := strings.Cut(strings.TrimSpace(n.Find("h3").Text()), "\n")
+		class, _ := n.Attr("class")
+		all = append(all, strings.Fields(name)[0]+" "+strings.TrimPrefix(class, "finding "))
+	}
+	return strings.Join(all, ", ")
+}
+
 func TestTheRecordsOfTheSendersDomain(t *testing.T) {
 	s, z := mailSite(t)
 	b := s.owner(t)
-	state := func(a *reply) string {
-		var all []string
-		for _, n := range a.doc.Find(".finding").EachIter() {
-			name, _, _ := strings.Cut(strings.TrimSpace(n.Find("h3").Text()), "\n")
-			class, _ := n.Attr("class")
-			all = append(all, strings.Fields(name)[0]+" "+strings.TrimPrefix(class, "finding "))
-		}
-		return strings.Join(all, ", ")
-	}
 	page := b.get(mailPath).is(http.StatusOK)
 	if z.asked != 0 || page.doc.Find(".finding").Length() != 0 {
 		t.Errorf("a visit asked %d questions", z.asked)
@@ -235,6 +248,7 @@ func TestTheRecordsOfTheSendersDomain(t *testing.T) {
 		z.put(t, model.DNSRecord{Type: "TXT", Name: n.Find("textarea").Eq(0).Text(), Value: n.Find("textarea").Eq(1).Text()})
 	}
 	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "MX", Value: "10 mail.riverside.example."})
+	z.put(t, model.DNSRecord{Name: "mail.riverside.example", Type: "A", Value: "192.0.2.7"})
 	a = check()
 	if got := state(a); got != "SPF found, DKIM found, DMARC found, MX found" {
 		t.Errorf("after pasting: %s\n%s", got, a.text(".finding"))
@@ -265,7 +279,7 @@ func TestANameServerThatIsSilentKeepsNobodyForLong(t *testing.T) {
 	}
 	b := s.owner(t)
 	began := time.Now()
-	a := b.post(mailPath + "/check").is(http.StatusOK).says("Nobody answered")
+	a := b.post(mailPath + "/check").is(http.StatusOK).says("could not be looked up")
 	if took := time.Since(began); took > lookPatience+2*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -283,7 +297,7 @@ func TestSigningIsSwitchedOnOnceTheRecordIsThere(t *testing.T) {
 	b.submit(page, sign, "").is(http.StatusConflict).says("not there yet")
 	now, err := s.db.Settings(t.Context())
 	mustDo(t, err)
-	k := now.DKIM
+	k := now.DKIM.Of("riverside.example")
 	if k.On {
 		t.Fatal("signing is on without its record")
 	}
@@ -296,11 +310,11 @@ func TestSigningIsSwitchedOnOnceTheRecordIsThere(t *testing.T) {
 	}
 	z.put(t, k.Record())
 	b.follow(b.submit(page, sign, "").leads(mailPath + "#signing")).says("Letters are signed from now on")
-	if now, _ := s.db.Settings(t.Context()); !now.DKIM.On {
+	if now, _ := s.db.Settings(t.Context()); !now.DKIM.Of("riverside.example").On {
 		t.Error("signing is off")
 	}
 	b.post(mailPath + "/key").is(http.StatusConflict).says("Switch that off first")
-	b.follow(b.post(mailPath + "/unsigned").leads(mailPath + "#signing")).says("not signed any more")
+	b.follow(b.submit(b.get(mailPath), `form[action="/admin/settings/mail/unsigned"]`, "").leads(mailPath + "#signing")).says("not signed any more")
 }
 
 func TestLettersOfThisMachineHaveNoRecords(t *testing.T) {
@@ -338,4 +352,102 @@ func TestATestLetterShowsWhatTheServerSaid(t *testing.T) {
 	if got := shown.one(".talk pre").Text(); got != "220 sink.test ready\n550 5.7.1 <not> wanted" {
 		t.Errorf("it shows %q", got)
 	}
+}
+
+func TestEachDomainThatLettersComeFromIsCheckedAndSigned(t *testing.T) {
+	s, z := mailSite(t)
+	b := s.owner(t)
+	b.submit(b.get(mailPath), mailFormIs, "", "notice_from", "news@rowing.example", "notice_reply_to", "board@rowing.example",
+		"current_password", dbtest.OwnerPassword).leads(mailPath)
+	page := b.get(mailPath).is(http.StatusOK)
+	if page.value("#notice_from") != "news@rowing.example" || page.value("#notice_reply_to") != "board@rowing.example" {
+		t.Errorf("%s, %s", page.value("#notice_from"), page.value("#notice_reply_to"))
+	}
+	a := b.submit(page, `form[action="/admin/settings/mail/check"]`, "").is(http.StatusOK).says("SPF of riverside.example").says("SPF of rowing.example")
+	if got := state(a); got != "SPF missing, DKIM missing, DMARC missing, MX missing, SPF missing, DKIM missing, DMARC missing, MX missing" {
+		t.Errorf("it found %s", got)
+	}
+	ids := map[string]bool{}
+	for _, n := range a.doc.Find("[id]").EachIter() {
+		id := n.AttrOr("id", "")
+		if ids[id] {
+			t.Errorf("two elements are called %s", id)
+		}
+		ids[id] = true
+	}
+	key := func(domain string) string {
+		return `form[action="/admin/settings/mail/key"]:has(input[value="` + domain + `"])`
+	}
+	b.submit(a, key("rowing.example"), "").leads(mailPath + "#signing")
+	now, err := s.db.Settings(t.Context())
+	mustDo(t, err)
+	k := now.DKIM.Of("rowing.example")
+	if k.IsZero() || !now.DKIM.Of("riverside.example").IsZero() {
+		t.Fatalf("keys: %+v", now.DKIM)
+	}
+	z.put(t, k.Record())
+	b.submit(b.get(mailPath), `form[action="/admin/settings/mail/sign"]`, "").leads(mailPath + "#signing")
+	a = b.post(mailPath + "/check").is(http.StatusOK)
+	if got := state(a); !strings.HasSuffix(got, "SPF missing, DKIM found, DMARC missing, MX missing") || !strings.HasPrefix(got, "SPF missing, DKIM missing") {
+		t.Errorf("with one key: %s", got)
+	}
+	b.post(mailPath+"/key", "domain", "elsewhere.example").is(http.StatusConflict)
+}
+
+func TestLettersThatLeaveUnderTheAddressForReportsAreJudgedByIt(t *testing.T) {
+	s, z := mailSite(t)
+	owner := dbtest.Owner(t, s.db)
+	now, err := s.db.Settings(t.Context())
+	mustDo(t, err)
+	now.BounceAddress = "bounces@reports.example"
+	mustDo(t, s.db.ChangeSettings(t.Context(), owner, now))
+	z.put(t, model.DNSRecord{Name: "_dmarc.riverside.example", Type: "TXT", Value: "v=DMARC1; p=reject"})
+	a := s.owner(t).post(mailPath + "/check").is(http.StatusOK).says("SPF of reports.example").says("SPF does not count for them")
+	if got := state(a); got != "DKIM missing, DMARC wrong, MX missing, SPF missing, MX missing" {
+		t.Errorf("it found %s", got)
+	}
+}
+
+// Names that fail must not read as names that are not there.
+func TestWhatCannotBeLookedUpIsNotMissing(t *testing.T) {
+	s, z := mailSite(t)
+	b := s.owner(t)
+	for _, name := range []string{"riverside.example.", "_dmarc.riverside.example."} {
+		z.failing[name] = true
+	}
+	a := b.post(mailPath + "/check").is(http.StatusOK)
+	if got := state(a); got != "SPF unknown, DKIM missing, DMARC unknown, MX unknown" {
+		t.Errorf("%s\n%s", got, a.text(".finding"))
+	}
+	clear(z.failing)
+	z.failing["spf.provider.example."] = true
+	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "TXT", Value: "v=spf1 include:spf.provider.example -all"})
+	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "MX", Value: "0 ."})
+	z.put(t, model.DNSRecord{Name: "mail.riverside.example", Type: "A", Value: "192.0.2.7"})
+	a = b.post(mailPath + "/check").is(http.StatusOK).says("a part of it, spf.provider.example, could not be looked up").says("takes no letters at all")
+	if got := state(a); got != "SPF unknown, DKIM missing, DMARC missing, MX wrong" {
+		t.Errorf("%s", got)
+	}
+	clear(z.failing)
+	a = b.post(mailPath + "/check").is(http.StatusOK).says("names that of spf.provider.example, and there is none")
+	if got := state(a); !strings.HasPrefix(got, "SPF wrong") {
+		t.Errorf("%s", got)
+	}
+	z.put(t, model.DNSRecord{Name: "spf.provider.example", Type: "TXT", Value: "v=spf1 " + strings.Repeat("ip4:198.51.100.77 ", 20) + "mx:provider.example ~all"})
+	z.put(t, model.DNSRecord{Name: "provider.example", Type: "MX", Value: "10 out.provider.example."})
+	z.put(t, model.DNSRecord{Name: "out.provider.example", Type: "AAAA", Value: "2001:db8::7"})
+	z.put(t, model.DNSRecord{Name: "out.provider.example", Type: "A", Value: "192.0.2.7"})
+	b.post(mailPath + "/check").is(http.StatusOK).says("lets the mail server that your letters go through in: mail.riverside.example, 192.0.2.7")
+}
+
+func TestTheOrganisationsPolicyCountsAndNoneInBetween(t *testing.T) {
+	s, z := mailSite(t)
+	mustDo(t, s.db.ChangeMail(t.Context(), dbtest.Owner(t, s.db), model.MailChange{
+		BaseURL: "http://members.riverside.example", MailFrom: "x@letters.club.rowers.org.uk", Current: model.NewSecret(dbtest.OwnerPassword)}))
+	z.put(t, model.DNSRecord{Name: "_dmarc.club.rowers.org.uk", Type: "TXT", Value: "v=DMARC1; p=reject"})
+	z.put(t, model.DNSRecord{Name: "_dmarc.org.uk", Type: "TXT", Value: "v=DMARC1; p=reject"})
+	b := s.owner(t)
+	b.post(mailPath + "/check").is(http.StatusOK).saysNothingOf("Found at _dmarc")
+	z.put(t, model.DNSRecord{Name: "_dmarc.rowers.org.uk", Type: "TXT", Value: "v=DMARC1; p=quarantine; rua=mailto:dmarc@rowers.org.uk!10m"})
+	b.post(mailPath + "/check").is(http.StatusOK).says("The record of rowers.org.uk counts for letters.club.rowers.org.uk as well").says("a summary of what they saw to dmarc@rowers.org.uk.")
 }

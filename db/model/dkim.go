@@ -29,6 +29,29 @@ type DKIM struct {
 	On       bool // letters are signed; only after the record was seen in DNS
 }
 
+// DKIMKeys is a key for each domain that letters come from, or came from once.
+type DKIMKeys []DKIM
+
+// Of is the key of a domain, the zero DKIM if it has none.
+func (all DKIMKeys) Of(domain string) DKIM {
+	for _, k := range all {
+		if k.Domain == domain {
+			return k
+		}
+	}
+	return DKIM{}
+}
+
+// Named is the key with a selector, the zero DKIM if there is none.
+func (all DKIMKeys) Named(selector string) DKIM {
+	for _, k := range all {
+		if k.Selector == selector {
+			return k
+		}
+	}
+	return DKIM{}
+}
+
 const dkimBits = 2048
 
 // NewDKIM makes a key for a domain. It takes some tenths of a second.

@@ -1,9 +1,7 @@
 package model
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -20,6 +18,7 @@ const (
 	RecordFound   RecordState = "found"
 	RecordMissing RecordState = "missing"
 	RecordWrong   RecordState = "wrong"
+	RecordUnsure  RecordState = "unsure"  // it is there, and whether it does what it should cannot be known here
 	RecordUnknown RecordState = "unknown" // nobody answered
 )
 
@@ -37,6 +36,8 @@ type Finding struct {
 
 func (f Finding) found(says string) Finding { f.State, f.Says = RecordFound, says; return f }
 
+func (f Finding) unsure(says string) Finding { f.State, f.Says = RecordUnsure, says; return f }
+
 func (f Finding) missing(says string, paste ...DNSRecord) Finding {
 	f.State, f.Says, f.Paste = RecordMissing, says, paste
 	return f
@@ -50,7 +51,7 @@ func (f Finding) wrong(says string, paste ...DNSRecord) Finding {
 // Unanswered is the finding where the question got no answer.
 func (f Finding) Unanswered() Finding {
 	f.State, f.Found, f.Paste = RecordUnknown, nil, nil
-	f.Says = "Nobody answered the question in time. That says nothing about the record; please look again in a minute."
+	f.Says = "It could not be looked up: no answer came in time, or an error instead of one. That says nothing about the record; please look again in a minute."
 	return f
 }
 
@@ -61,188 +62,21 @@ func CheckableDomain(domain string) bool {
 		!strings.HasSuffix(domain, ".invalid") && !strings.HasSuffix(domain, ".local")
 }
 
-// spfProviders are the SPF lines of the mail servers that small associations
-// use most, by the end of the server's name. The providers' own pages say so.
-var spfProviders = []struct{ server, include string }{
-	{"gmail.com", "_spf.google.com"},
-	{"google.com", "_spf.google.com"},
-	{"office365.com", "spf.protection.outlook.com"},
-	{"outlook.com", "spf.protection.outlook.com"},
-	{"amazonaws.com", "amazonses.com"},
-	{"sendgrid.net", "sendgrid.net"},
-	{"mailgun.org", "mailgun.org"},
-	{"mailjet.com", "spf.mailjet.com"},
-	{"postmarkapp.com", "spf.mtasv.net"},
-	{"messagingengine.com", "spf.messagingengine.com"},
-	{"fastmail.com", "spf.messagingengine.com"},
-}
-
-// spfLookups is how many questions an SPF record may cause (RFC 7208 §4.6.4).
-const spfLookups = 10
-
-// JudgeSPF says whether a domain names who may send its letters (RFC 7208).
-// Nobody but the mail server's provider knows from which addresses it sends,
-// so the judgment ends at what the record itself can tell.
-func JudgeSPF(domain string, records []string, server MailServer) Finding {
-	f := Finding{What: "SPF", About: "A list of the servers that may send letters in your name.", Name: domain}
-	var own []string
-	for _, r := range records {
-		if strings.EqualFold(r, "v=spf1") || len(r) > 6 && strings.EqualFold(r[:7], "v=spf1 ") {
-			own = append(own, r)
-		}
-	}
-	f.Found = own
-	term, provider := spfTerm(server)
-	paste := func(terms ...string) DNSRecord {
-		return DNSRecord{Name: domain, Type: "TXT", Value: strings.Join(append([]string{"v=spf1"}, terms...), " ")}
-	}
-	switch len(own) {
-	case 0:
-		says := "There is no such list, so many mailboxes take your letters for junk."
-		switch {
-		case server.IsZero():
-			return f.missing(says + " Set up the mail server first; then this page can say what to paste.")
-		case term == "":
-			return f.missing(says + " The mail server " + server.Host + " is in your own house, so ask whoever runs it by which address the world sees it, and what to paste.")
-		}
-		if !provider {
-			says += " Ask whoever runs " + server.Host + " for their SPF line. If they have none, paste this one:"
-		}
-		return f.missing(says, paste(term, "~all"))
-	case 1:
-	default:
-		var all []string
-		for _, r := range own {
-			for _, t := range strings.Fields(r)[1:] {
-				if name := strings.ToLower(strings.TrimLeft(t, "+-~?")); name != "all" && !slices.Contains(all, t) {
-					all = append(all, t)
-				}
-			}
-		}
-		return f.wrong("There are several lists, and then none of them counts (RFC 7208 §4.5). Make one of them:", paste(append(all, "~all")...))
-	}
-
-	terms, lookups, allows, end := strings.Fields(own[0])[1:], 0, false, ""
-	for _, t := range terms {
-		mechanism, value := spfParts(t)
-		switch mechanism {
-		case "include", "a", "mx", "ptr", "exists", "redirect":
-			lookups++
-			allows = allows || t[0] != '-'
-		case "ip4", "ip6":
-			allows = allows || t[0] != '-'
-			if !spfAddress(mechanism, value) {
-				return f.wrong("In the list stands “" + t + "”, which is no address. Mend or remove it.")
-			}
-		case "all":
-			end = t
-		case "exp":
-		default:
-			if strings.Contains(t, "=") {
-				continue // a modifier that nobody knows is passed over (RFC 7208 §6)
-			}
-			return f.wrong("In the list stands “" + t + "”, which means nothing, and then the whole list counts for nothing. Mend or remove it.")
-		}
-	}
-	switch {
-	case strings.EqualFold(end, "all") || strings.EqualFold(end, "+all"):
-		return f.wrong("The list ends with +all, which lets anybody send letters in your name. End it with ~all:", paste(replaceEnd(terms, "~all")...))
-	case !allows:
-		return f.wrong("The list says that nobody sends letters in your name, so yours are refused or taken for junk.", pasteIf(term, paste(term, "~all"))...)
-	case lookups > spfLookups:
-		return f.wrong(fmt.Sprintf("The list needs %d look-ups, and %d are allowed; then it counts for nothing. Remove what you no longer use.", lookups, spfLookups))
-	case provider && !slices.ContainsFunc(terms, func(t string) bool { return strings.EqualFold(strings.TrimLeft(t, "+"), term) }):
-		with := append([]string{term}, terms...)
-		return f.wrong("The list does not name the mail server that your letters go through, "+server.Host+". Put “"+term+"” into it:", paste(with...))
-	case provider || term == "":
-		return f.found("The list is there.")
-	}
-	return f.found("The list is there. Whether it names " + server.Host + " only its provider can tell: ask them for their SPF line, and see that it is among these.")
-}
-
-func pasteIf(term string, r DNSRecord) []DNSRecord {
-	if term == "" {
-		return nil
-	}
-	return []DNSRecord{r}
-}
-
-// spfTerm is what names a mail server in an SPF record, and whether its
-// provider says so.
-func spfTerm(server MailServer) (term string, provider bool) {
-	host := strings.ToLower(strings.TrimSuffix(server.Host, "."))
-	for _, p := range spfProviders {
-		if host == p.server || strings.HasSuffix(host, "."+p.server) {
-			return "include:" + p.include, true
-		}
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		switch {
-		case a.IsLoopback() || a.IsPrivate():
-			return "", false // what the world sees of it is not known here
-		case a.Unmap().Is4():
-			return "ip4:" + a.Unmap().String(), false
-		}
-		return "ip6:" + a.String(), false
-	}
-	if host == "" || Loopback(host) || !strings.Contains(host, ".") {
-		return "", false
-	}
-	return "a:" + host, false
-}
-
-// spfParts takes "?include:x" or "redirect=x" apart.
-func spfParts(term string) (mechanism, value string) {
-	t := strings.ToLower(strings.TrimLeft(term, "+-~?"))
-	if i := strings.IndexAny(t, ":=/"); i >= 0 {
-		if t[i] == '=' && t[:i] != "redirect" && t[:i] != "exp" {
-			return t, ""
-		}
-		return t[:i], strings.TrimLeft(t[i:], ":=")
-	}
-	return t, ""
-}
-
-func spfAddress(mechanism, value string) bool {
-	a, err := netip.ParseAddr(value)
-	if err != nil {
-		p, err := netip.ParsePrefix(value)
-		if err != nil {
-			return false
-		}
-		a = p.Addr()
-	}
-	return a.Is4() == (mechanism == "ip4")
-}
-
-func replaceEnd(terms []string, end string) []string {
-	out := slices.DeleteFunc(slices.Clone(terms), func(t string) bool { return strings.EqualFold(strings.TrimLeft(t, "+-~?"), "all") })
-	return append(out, end)
-}
-
 // DMARCNames are where a domain's DMARC record is looked for: at the domain,
-// then at each above it, but not at a single label (the tree walk by which
-// DMARC's second edition finds the organisation; at most eight questions).
-func DMARCNames(domain string) []string {
-	labels := strings.Split(domain, ".")
-	if len(labels) > 8 {
-		labels = labels[len(labels)-8:]
+// then at the one that its organisation registered (RFC 7489 §6.6.3), and
+// nowhere in between.
+func DMARCNames(domain, organisation string) []string {
+	if organisation == "" || organisation == domain {
+		return []string{"_dmarc." + domain}
 	}
-	var names []string
-	for len(labels) > 1 {
-		names = append(names, "_dmarc."+strings.Join(labels, "."))
-		labels = labels[1:]
-	}
-	if d := "_dmarc." + domain; len(names) > 0 && names[0] != d {
-		names[0] = d
-	}
-	return names
+	return []string{"_dmarc." + domain, "_dmarc." + organisation}
 }
 
 // JudgeDMARC says whether a domain has told the world what to do with letters
 // that only pretend to be its own (RFC 7489). name is where records were
-// found; signed says whether letters carry a signature of the domain.
-func JudgeDMARC(domain, name string, records []string, signed bool) Finding {
+// found; signed says whether letters carry a signature of the domain, aligned
+// whether what SPF vouches for is of the same organisation.
+func JudgeDMARC(domain, name string, records []string, signed, aligned bool) Finding {
 	f := Finding{What: "DMARC", About: "Tells mailboxes what to do with letters that only pretend to come from you.", Name: "_dmarc." + domain}
 	var own []string
 	for _, r := range records {
@@ -265,20 +99,44 @@ func JudgeDMARC(domain, name string, records []string, signed bool) Finding {
 	if name != "_dmarc."+domain && tags["sp"] != "" {
 		policy = tags["sp"]
 	}
+	there := "The record is there"
+	if name != "_dmarc."+domain {
+		there = "The record of " + strings.TrimPrefix(name, "_dmarc.") + " counts for " + domain + " as well"
+	}
+	reports := ""
+	if to := dmarcReports(tags["rua"]); to != "" {
+		reports = " Mailboxes send a summary of what they saw to " + to + "."
+	}
 	switch strings.ToLower(policy) {
 	case "none":
-		return f.found("The record is there. It asks for nothing to be done with such letters, which is a good beginning.")
+		return f.found(there + ". It asks for nothing to be done with such letters, which is a good beginning." + reports)
 	case "quarantine", "reject":
 		fate := "put into the junk folder"
 		if strings.EqualFold(policy, "reject") {
 			fate = "refused"
 		}
-		if !signed {
-			return f.found("The record is there, and a strict one: letters that neither SPF nor a signature vouches for are " + fate + ". Yours are not signed yet; do that next.")
+		switch {
+		case !signed && !aligned:
+			return f.wrong(there + ", and a strict one: letters that neither SPF nor a signature vouches for are " + fate + ". Yours leave under the address for reports, which is in another domain, so SPF does not count for them, and they are not signed. Have them signed (below), or take an address for reports in " + domain + "." + reports)
+		case !signed:
+			return f.found(there + ", and a strict one: letters that neither SPF nor a signature vouches for are " + fate + ". Yours are not signed yet; do that next." + reports)
 		}
-		return f.found("The record is there: letters that only pretend to come from you are " + fate + ".")
+		return f.found(there + ": letters that only pretend to come from you are " + fate + "." + reports)
 	}
 	return f.wrong("The record does not say what to do (its p= is none, quarantine or reject). It could be:", paste)
+}
+
+// dmarcReports is the addresses of rua=, without their size limits (RFC 7489
+// §6.2).
+func dmarcReports(rua string) string {
+	var all []string
+	for uri := range strings.SplitSeq(rua, ",") {
+		address, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(uri)), "mailto:")
+		if address, _, _ = strings.Cut(address, "!"); ok && address != "" {
+			all = append(all, address)
+		}
+	}
+	return strings.Join(all, " and ")
 }
 
 // JudgeMX says whether answers to a domain's letters have somewhere to go

@@ -13,6 +13,8 @@ type MailChange struct {
 	Mail          MailServer // without a password, the present one stays if nothing else of the server changes
 	MailFrom      string
 	ReplyTo       string
+	NoticeFrom    string
+	NoticeReplyTo string
 	BounceAddress string
 	Current       Secret // the owner's own password, asked for once more
 	Unread        Fields // what of the form could not even be read
@@ -34,12 +36,13 @@ func (c *MailChange) Clean(present Settings) Fields {
 		c.MailFrom, sentence = ParseEmail(c.MailFrom)
 		f.Add("mail_from", sentence)
 	}
-	c.ReplyTo, sentence = ParseEmail(c.ReplyTo)
-	f.Add("reply_to", sentence)
-	if c.BounceAddress, sentence = ParseEmail(c.BounceAddress); sentence == "" {
-		sentence = CheckBounceAddress(c.BounceAddress)
+	for name, email := range map[string]*string{"reply_to": &c.ReplyTo, "notice_from": &c.NoticeFrom, "notice_reply_to": &c.NoticeReplyTo, "bounce_address": &c.BounceAddress} {
+		*email, sentence = ParseEmail(*email)
+		f.Add(name, sentence)
 	}
-	f.Add("bounce_address", sentence)
+	if f["bounce_address"] == "" {
+		f.Add("bounce_address", CheckBounceAddress(c.BounceAddress))
+	}
 	if !present.Fixed["mail_server"] {
 		c.Mail.clean(present.Mail, f)
 	}
@@ -133,6 +136,7 @@ type FormerMail struct {
 	BaseURL       string
 	Mail          MailServer
 	MailFrom      string
+	NoticeFrom    string
 	BounceAddress string
 
 	ChangedAt time.Time // the last change since
@@ -165,6 +169,7 @@ func (s Settings) AsBefore() Settings {
 	if !s.Fixed["mail_from"] {
 		s.MailFrom = s.Former.MailFrom
 	}
+	s.NoticeFrom = s.Former.NoticeFrom
 	s.BounceAddress = s.Former.BounceAddress
 	return s
 }
@@ -189,7 +194,7 @@ func (s Settings) envelopeSender() string {
 // SameWay reports whether letters leave as they did before.
 func (s Settings) SameWay() bool {
 	old := s.AsBefore()
-	return !s.Rerouted() && s.Mail.Same(old.Mail) && s.MailFrom == old.MailFrom && s.BounceAddress == old.BounceAddress
+	return !s.Rerouted() && s.Mail.Same(old.Mail) && s.MailFrom == old.MailFrom && s.NoticeFrom == old.NoticeFrom && s.BounceAddress == old.BounceAddress
 }
 
 // MailChanges says in words what differs between two ways for letters, as the
@@ -206,6 +211,7 @@ func MailChanges(was, is Settings) string {
 		said = append(said, "there is another user name or password for the mail server")
 	}
 	say("letters come from", was.Sender(), is.Sender())
+	say("notices come from", was.NoticeFrom, is.NoticeFrom)
 	say("letters that come back go to", was.BounceAddress, is.BounceAddress)
 	say("links begin with", was.BaseURL, is.BaseURL)
 	return strings.Join(said, "; ")

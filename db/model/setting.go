@@ -28,7 +28,12 @@ type Settings struct {
 	MailFrom string
 	ReplyTo  string
 	Former   FormerMail // how letters left before that was last changed
-	DKIM     DKIM
+	DKIM     DKIMKeys
+
+	// NoticeFrom and NoticeReplyTo are for letters of GroupNotice. "" is the
+	// same as for all others.
+	NoticeFrom    string
+	NoticeReplyTo string
 
 	LettersPerMinute int // as many as the mail server's owner allows; 0: as many as it takes
 
@@ -86,7 +91,8 @@ func (s Settings) Portal() string {
 // Secure reports whether the portal is reached over https.
 func (s Settings) Secure() bool { return strings.HasPrefix(s.BaseURL, "https://") }
 
-// Sender is the address letters come from.
+// Sender is the address letters come from, but for those that have another
+// one: see SenderOf.
 func (s Settings) Sender() string {
 	if s.MailFrom != "" {
 		return s.MailFrom
@@ -226,7 +232,9 @@ func (s *Settings) Clean() Fields {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
 		f.Add("time_zone", "Please choose a time zone from the list, like Europe/Berlin.")
 	}
-	for name, email := range map[string]*string{"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo} {
+	for name, email := range map[string]*string{
+		"support_email": &s.SupportEmail, "mail_from": &s.MailFrom, "reply_to": &s.ReplyTo, "notice_from": &s.NoticeFrom, "notice_reply_to": &s.NoticeReplyTo,
+	} {
 		*email, sentence = ParseEmail(*email)
 		f.Add(name, sentence)
 	}

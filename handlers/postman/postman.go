@@ -76,7 +76,7 @@ type trouble struct {
 
 // New makes a postman for an open portal.
 func New(d *db.DB, log *slog.Logger) *Postman {
-	return &Postman{db: d, log: log, patience: usualPatience, dial: directly, wake: make(chan struct{}, 1)}
+	return &Postman{db: d, log: log, patience: usualPatience, dial: directly, wake: make(chan struct{}, 1), signing: signing{}}
 }
 
 // Run delivers until ctx ends. What was under way when the portal last

@@ -7,12 +7,9 @@ import (
 	"latchkey/db/model"
 )
 
-// signing is the signer in use. To read a key takes about as long as to sign a
-// letter with it.
-type signing struct {
-	selector, domain string
-	signer           *mail.DKIMSigner
-}
+// signing is the signers in use, by the name of their record. To read a key
+// takes about as long as to sign a letter with it.
+type signing map[string]*mail.DKIMSigner
 
 // signedHeaders is what a signature vouches for (RFC 6376 §5.4.1). From is
 // named once more than it occurs, so that nobody on the way can add a second
@@ -26,20 +23,25 @@ var signedHeaders = []string{
 	"From", "From", "Reply-To", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
 }
 
-// signer signs letters from an address; nil if they leave unsigned.
-func (p *Postman) signer(k model.DKIM, from string) (*mail.DKIMSigner, error) {
-	if !k.Signs(db.MailDomain(from)) {
+// signer signs letters from an address with the key of its domain; nil if they
+// leave unsigned. The signature of another domain would count for nothing.
+func (p *Postman) signer(keys model.DKIMKeys, from string) (*mail.DKIMSigner, error) {
+	domain := db.MailDomain(from)
+	k := keys.Of(domain)
+	if !k.Signs(domain) {
 		return nil, nil
 	}
-	if now := &p.signing; now.signer == nil || now.selector != k.Selector || now.domain != k.Domain {
-		key, err := k.Signer()
-		if err != nil {
-			return nil, err
-		}
-		s := mail.NewDKIMSigner(k.Domain, k.Selector, key)
-		s.NowFunc = p.db.Now
-		s.SignHeaders(signedHeaders...)
-		*now = signing{k.Selector, k.Domain, s}
+	name := k.Record().Name
+	if s := p.signing[name]; s != nil {
+		return s, nil
 	}
-	return p.signing.signer, nil
+	key, err := k.Signer()
+	if err != nil {
+		return nil, err
+	}
+	s := mail.NewDKIMSigner(k.Domain, k.Selector, key)
+	s.NowFunc = p.db.Now
+	s.SignHeaders(signedHeaders...)
+	p.signing[name] = s
+	return s, nil
 }

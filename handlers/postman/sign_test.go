@@ -36,12 +36,15 @@ func verify(t *testing.T, raw []byte, pasted model.DNSRecord) []*dkim.Verificati
 func switchSigning(t *testing.T, d *db.DB) model.DNSRecord {
 	t.Helper()
 	owner := dbtest.Owner(t, d)
-	must(t, d.MakeDKIM(t.Context(), owner))
 	s, err := d.Settings(t.Context())
 	must(t, err)
-	record := s.DKIM.Record()
-	must(t, d.SignLetters(t.Context(), owner, s.DKIM.Selector, []string{record.Value}))
-	return record
+	domain := db.MailDomain(s.Sender())
+	must(t, d.MakeDKIM(t.Context(), owner, domain))
+	s, err = d.Settings(t.Context())
+	must(t, err)
+	k := s.DKIM.Of(domain)
+	must(t, d.SignLetters(t.Context(), owner, k.Selector, []string{k.Record().Value}))
+	return k.Record()
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -119,14 +122,18 @@ func TestLettersLeaveUnsignedUntilTheKeyIsTheirs(t *testing.T) {
 		}
 	}
 	unsigned(send(fixed, "Anna", func(*db.DB) {}), "without a key")
-	unsigned(send(fixed, "Bert", func(d *db.DB) { must(t, d.MakeDKIM(t.Context(), dbtest.Owner(t, d))) }), "before the record was seen")
+	unsigned(send(fixed, "Bert", func(d *db.DB) { must(t, d.MakeDKIM(t.Context(), dbtest.Owner(t, d), "riverside.example")) }), "before the record was seen")
 	if !bytes.Contains(send(fixed, "Carla", func(d *db.DB) { switchSigning(t, d) }), []byte("DKIM-Signature")) {
 		t.Error("a letter is not signed after all that")
 	}
 	elsewhere := fixed
 	elsewhere.MailFrom = "office@elsewhere.example"
 	unsigned(send(elsewhere, "Dora", func(*db.DB) {}), "for another domain than its own")
-	unsigned(send(fixed, "Emil", func(d *db.DB) { must(t, d.LeaveUnsigned(t.Context(), dbtest.Owner(t, d))) }), "switched off")
+	unsigned(send(fixed, "Emil", func(d *db.DB) {
+		s, err := d.Settings(t.Context())
+		must(t, err)
+		must(t, d.LeaveUnsigned(t.Context(), dbtest.Owner(t, d), s.DKIM.Of("riverside.example").Selector))
+	}), "switched off")
 }
 
 func BenchmarkSigning(b *testing.B) {
@@ -138,7 +145,7 @@ func BenchmarkSigning(b *testing.B) {
 	c := contents(b)
 	c.From = "office@riverside.example"
 	for b.Loop() {
-		signer, err := p.signer(k, c.From)
+		signer, err := p.signer(model.DKIMKeys{k}, c.From)
 		must(b, err)
 		if _, err := write(c, dbtest.Start, signer); err != nil {
 			b.Fatal(err)
