@@ -368,7 +368,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	c := model.LetterContents{
 		Letter: l, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
 		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
-		From: s.SenderOf(l.Kind), ReplyTo: s.AnswersTo(l.Kind), Server: s.Mail,
+		From: s.SenderOf(l.Kind), Senders: s.Senders(), ReplyTo: s.AnswersTo(l.Kind), Server: s.Mail,
 	}
 	if s.BounceAddress != "" {
 		c.ReturnPath = d.keys.ReturnPath(s.BounceAddress, l)

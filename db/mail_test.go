@@ -181,6 +181,7 @@ func TestALetterThatWaitsDoesNotLeaveByTheNewServerEither(t *testing.T) {
 func TestSmallStepsGetNowhereThatALargeOneWouldNot(t *testing.T) {
 	for name, first := range map[string]func(c *model.MailChange){
 		"a sender that the server will not take": func(c *model.MailChange) { c.MailFrom = "nobody@evil.example" },
+		"the same, of notices alone":             func(c *model.MailChange) { c.NoticeFrom = "nobody@evil.example" },
 		"a password that is wrong":               func(c *model.MailChange) { c.Mail.Password = model.NewSecret("wrong") },
 		"another port":                           func(c *model.MailChange) { c.Mail.Port = 2525 },
 		"no mail server at all":                  func(c *model.MailChange) { c.Mail = model.MailServer{} },
@@ -263,14 +264,18 @@ func TestAnotherPasswordOfTheSameServerIsNoOtherWay(t *testing.T) {
 
 func TestTheNoticeSaysWhatAndWhoButNoPassword(t *testing.T) {
 	p := newPartners(t)
-	p.change(p.eve, func(c *model.MailChange) { c.Mail = evilServer; c.MailFrom = "x@evil.example" })
+	p.change(p.eve, func(c *model.MailChange) {
+		c.Mail = evilServer
+		c.MailFrom = "x@evil.example"
+		c.NoticeFrom = "y@evil.example"
+	})
 	letters := dbtest.Deliver(t, p.DB)
 	l := letters[0]
 	if l.RequestedBy != "Eve Black" || !l.ChangedAt.Equal(p.Now()) || l.Name != "Ruth Adler" {
 		t.Errorf("%+v", l)
 	}
 	const want = "letters are handed to smtp://mail.evil.example:587 (before: smtp://mail.riverside.example:587); " +
-		"there is another user name or password for the mail server; letters come from x@evil.example (before: post@riverside.example)"
+		"there is another user name or password for the mail server; letters come from x@evil.example (before: post@riverside.example); notices come from y@evil.example (before: nothing)"
 	if l.What != want {
 		t.Errorf("%s", l.What)
 	}

@@ -115,7 +115,7 @@ func letterValues(c model.LetterContents) model.Values {
 		"association":   orElse(c.Association, c.Portal),
 		"portal":        c.Portal,
 		"base_url":      c.BaseURL,
-		"from":          c.From,
+		"from":          senders(c),
 		"support":       support(c),
 		"support_email": orElse(c.SupportEmail, "the office"),
 		"name":          orElse(c.Name, "there"),
@@ -140,6 +140,18 @@ func letterValues(c model.LetterContents) model.Values {
 		}
 	}
 	return v
+}
+
+// senders is every address that our letters come from, that of this one first:
+// a letter that named its own alone would make the others look forged.
+func senders(c model.LetterContents) string {
+	all := []string{c.From}
+	for _, s := range c.Senders {
+		if s != c.From {
+			all = append(all, s)
+		}
+	}
+	return and(all)
 }
 
 // support says how to reach the office, as the end of a sentence that begins
@@ -266,17 +278,19 @@ func preheader(text string) string {
 }
 
 // Many mail programs take no style sheet, so each tag carries its style. The
-// colours are those of app.css; a letter cannot fetch that.
+// colours are those of app.css; a letter cannot fetch that. A long address in
+// a text would make the table it stands in wider than a telephone:
+// overflow-wrap has no say in how wide a table cell is, word-break has.
 const (
 	sans      = `system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif`
 	linkStyle = `style="color:#73540a;text-decoration:underline;word-break:break-all"`
 )
 
 var letterStyles = strings.NewReplacer(
-	"<h1>", `<h1 class="ink" style="margin:0 0 20px;font:normal 28px/1.25 Georgia,'Times New Roman',serif;color:#1c2733">`,
-	"<p>", `<p class="ink" style="margin:0 0 18px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
-	"<ul>", `<ul class="ink" style="margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
-	"<ol>", `<ol class="ink" style="margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<h1>", `<h1 class="ink" style="word-break:break-word;margin:0 0 20px;font:normal 28px/1.25 Georgia,'Times New Roman',serif;color:#1c2733">`,
+	"<p>", `<p class="ink" style="word-break:break-word;margin:0 0 18px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<ul>", `<ul class="ink" style="word-break:break-word;margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
+	"<ol>", `<ol class="ink" style="word-break:break-word;margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
 	"<small>", `<small class="soft" style="font-size:14px;line-height:1.55;color:#545d67">`,
 	"<a href=", `<a class="link" `+linkStyle+` href=`,
 )
@@ -284,13 +298,17 @@ var letterStyles = strings.NewReplacer(
 var letterButton = regexp.MustCompile(`(?s)<a class="button" href="([^"]*)">(.*?)</a>`)
 
 // styled dresses the tags of a filled template. A button is a table cell with
-// a padded link in it: Outlook pads the cell, everybody else the link, and
-// either way the whole of it can be pressed or is at least seen.
+// a padded link in it. Outlook for Windows, which draws letters with Word, pads
+// no link and knows no margin around a table: there the cell has the padding
+// (mso-padding-alt) and an outer cell the room around it. A shape in VML could
+// be pressed on its whole face, but has one fixed size, which cuts the words of
+// whoever writes a longer text for it.
 func styled(html string) string {
-	const cell = `<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:8px 0 22px"><tr>` +
+	const cell = `<table role="presentation" cellpadding="0" cellspacing="0" border="0"><tr><td style="padding:8px 0 22px">` +
+		`<table role="presentation" cellpadding="0" cellspacing="0" border="0"><tr>` +
 		`<td class="brass" bgcolor="#d6a840" style="background-color:#d6a840;border-bottom:2px solid #8d6814;border-radius:5px;mso-padding-alt:14px 28px">` +
 		`<a class="button" href="$1" style="display:inline-block;padding:14px 28px;font:bold 17px/1.3 ` + sans + `;color:#1c2733;text-decoration:none;border-radius:5px">$2</a>` +
-		`</td></tr></table>`
+		`</td></tr></table></td></tr></table>`
 	return letterButton.ReplaceAllString(letterStyles.Replace(html), cell)
 }
 

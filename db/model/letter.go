@@ -160,7 +160,8 @@ type LetterContents struct {
 	SupportPhone string
 	TimeZone    *time.Location
 	From        string
-	ReturnPath  string // where reports about it go, if not to From
+	Senders     []string // every address that letters come from
+	ReturnPath  string   // where reports about it go, if not to From
 	ReplyTo     string
 	Links       []LetterLink
 	RequestedBy string     // name of the person of staff, "" if the member asked

@@ -86,7 +86,7 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 		Letter: Letter{Kind: k, To: to, AskedKind: ByPerson, CreatedAt: now},
 		Name:   name, Association: s.Association, Portal: s.Portal(), BaseURL: s.BaseURL,
 		SupportEmail: s.SupportEmail, SupportPhone: s.SupportPhone, TimeZone: s.Location(),
-		From: s.SenderOf(k), ReplyTo: s.AnswersTo(k),
+		From: s.SenderOf(k), Senders: s.Senders(), ReplyTo: s.AnswersTo(k),
 		RequestedBy: name, ChangedAt: now, NewEmail: "n…@example.org",
 	}
 	names := []string{name}

@@ -2,6 +2,7 @@ package postman
 
 import (
 	"bytes"
+	"net/textproto"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,6 +63,48 @@ func TestHeaders(t *testing.T) {
 	for line := range bytes.Lines(out.raw) {
 		if !bytes.HasSuffix(line, []byte("\r\n")) || len(line) > 80 {
 			t.Errorf("a line of %d bytes, or without CRLF: %q", len(line), line)
+		}
+	}
+}
+
+// What goes over the wire must survive servers that take 7 bits and 998 bytes
+// a line (RFC 5321 §4.5.3.1.6), and be read as text where no HTML is shown:
+// the last alternative is the one preferred (RFC 2046 §5.1.4).
+func TestEveryKindOfLetterIsFitForTheWire(t *testing.T) {
+	s := model.DefaultSettings()
+	s.Association, s.BaseURL, s.NoticeFrom = "Ruderverein „Möwe“", "https://members.example.org", "notices@example.org"
+	for _, k := range append([]model.LetterKind{model.LetterSettingsChanged}, model.LetterKinds...) {
+		c := model.SampleLetter(k, s, "Łukasz Żółć", "lukasz@example.org", dbtest.Start)
+		c.MessageID = "4711@members.example.org"
+		out, err := write(c, dbtest.Start, nil)
+		must(t, err)
+		for line := range bytes.Lines(out.raw) {
+			if len(line) > 80 || !bytes.HasSuffix(line, []byte("\r\n")) || bytes.ContainsFunc(line, func(r rune) bool { return r >= 0x80 }) {
+				t.Errorf("%s: the line %q", k, line)
+			}
+		}
+		l, err := postmantest.ReadLetter(out.raw)
+		must(t, err)
+		if got := l.Header.Get("Content-Type"); !strings.HasPrefix(got, "multipart/alternative;") {
+			t.Errorf("%s: %s", k, got)
+		}
+		text, html := bytes.Index(out.raw, []byte("Content-Type: text/plain; charset=UTF-8")), bytes.Index(out.raw, []byte("Content-Type: text/html; charset=UTF-8"))
+		if text < 0 || html < text || bytes.Count(out.raw, []byte("Content-Transfer-Encoding: quoted-printable")) != 2 {
+			t.Errorf("%s: text at %d, HTML at %d in\n%s", k, text, html, out.raw)
+		}
+		for _, name := range []string{"Date", "Message-ID", "From", "To", "Subject", "Auto-Submitted"} {
+			if len(l.Header[textproto.CanonicalMIMEHeaderKey(name)]) != 1 {
+				t.Errorf("%s: %s stands there %d times", k, name, len(l.Header[textproto.CanonicalMIMEHeaderKey(name)]))
+			}
+		}
+		for name := range l.Header {
+			if strings.HasPrefix(name, "List-") || name == "Precedence" {
+				t.Errorf("%s: %s on a letter that nobody may unsubscribe from", k, name)
+			}
+		}
+		from, err := l.Header.AddressList("From")
+		if want := s.SenderOf(k); err != nil || from[0].Address != want || !strings.Contains(l.Text, "come from "+want) {
+			t.Errorf("%s: from %v, want %s", k, from, want)
 		}
 	}
 }

@@ -114,7 +114,7 @@ func greet(ctx context.Context, conn net.Conn, server model.MailServer, name str
 		}
 	}
 	if server.User != "" {
-		if err := signIn(client, server, local); err != nil {
+		if err := signIn(client, server, local || server.TLS); err != nil {
 			return nil, &failure{stepSignIn, err}
 		}
 	}
@@ -123,7 +123,8 @@ func greet(ctx context.Context, conn net.Conn, server model.MailServer, name str
 
 // signIn uses the plainest way the server knows: the connection is encrypted
 // or does not leave the machine, and the plainest is what works everywhere.
-func signIn(client *smtp.Client, server model.MailServer, local bool) error {
+// safe says so where the library, which knows of its own STARTTLS, cannot see it.
+func signIn(client *smtp.Client, server model.MailServer, safe bool) error {
 	_, offered := client.Extension("AUTH")
 	known := strings.Fields(strings.ToUpper(offered))
 	user, password := server.User, server.Password.Reveal()
@@ -131,8 +132,8 @@ func signIn(client *smtp.Client, server model.MailServer, local bool) error {
 		name string
 		auth smtp.Auth
 	}{
-		{"PLAIN", smtp.PlainAuth("", user, password, server.Host, local)},
-		{"LOGIN", smtp.LoginAuth(user, password, server.Host, local)},
+		{"PLAIN", smtp.PlainAuth("", user, password, server.Host, safe)},
+		{"LOGIN", smtp.LoginAuth(user, password, server.Host, safe)},
 		{"SCRAM-SHA-256", smtp.ScramSHA256Auth(user, password)},
 		{"CRAM-MD5", smtp.CRAMMD5Auth(user, password)},
 	} {

@@ -136,6 +136,55 @@ func TestLettersLeaveUnsignedUntilTheKeyIsTheirs(t *testing.T) {
 	}), "switched off")
 }
 
+func TestEachDomainsLettersAreSignedWithItsOwnKey(t *testing.T) {
+	sink := postmantest.NewSink(t, nil)
+	server := sink.Server()
+	d, _ := dbtest.OpenIn(t, t.TempDir(), db.Fixed{Mail: &server, MailFrom: "office@riverside.example", BaseURL: "https://members.riverside.example"})
+	owner := dbtest.Owner(t, d)
+	must(t, d.ChangeMail(t.Context(), owner, model.MailChange{NoticeFrom: "notices@rowing.example", NoticeReplyTo: "board@rowing.example", Current: model.NewSecret(dbtest.OwnerPassword)}))
+	must(t, d.MakeDKIM(t.Context(), owner, "rowing.example"))
+	s, err := d.Settings(t.Context())
+	must(t, err)
+	notices := s.DKIM.Of("rowing.example").Record()
+	must(t, d.SignLetters(t.Context(), owner, s.DKIM.Of("rowing.example").Selector, []string{notices.Value}))
+	p := New(d, quiet)
+	defer p.hangUp()
+	send := func(name string) (welcome, notice []byte) {
+		t.Helper()
+		n := len(sink.Letters())
+		anna := dbtest.MemberWithAccount(t, d, name+" Weber", strings.ToLower(name)+"@example.org")
+		must(t, p.round(t.Context()))
+		must(t, d.ChangeEmail(t.Context(), owner, anna, strings.ToLower(name)+"@example.net", false))
+		must(t, p.round(t.Context()))
+		for _, l := range sink.Letters()[n:] {
+			if from, err := l.Header.AddressList("From"); err == nil && from[0].Address == "notices@rowing.example" {
+				notice = l.Raw
+				if got := l.Header.Get("Reply-To"); got != "<board@rowing.example>" {
+					t.Errorf("answers to a notice go to %s", got)
+				}
+			} else if welcome == nil {
+				welcome = l.Raw
+			}
+		}
+		return welcome, notice
+	}
+	dbtest.Deliver(t, d) // what tells the owners
+	welcome, notice := send("Anna")
+	if bytes.Contains(welcome, []byte("DKIM-Signature")) {
+		t.Error("a letter is signed with the key of another domain")
+	}
+	links := switchSigning(t, d)                     // two keys by now
+	for _, name := range []string{"Bert", "Carla"} { // the second time with signers that are known
+		if all := verify(t, notice, notices); len(all) != 1 || all[0].Err != nil || all[0].Domain != "rowing.example" {
+			t.Errorf("a notice: %+v", all)
+		}
+		welcome, notice = send(name)
+		if all := verify(t, welcome, links); len(all) != 1 || all[0].Err != nil || all[0].Domain != "riverside.example" {
+			t.Errorf("a letter with a link: %+v", all)
+		}
+	}
+}
+
 func BenchmarkSigning(b *testing.B) {
 	k, err := model.NewDKIM("riverside.example", dbtest.Start)
 	must(b, err)

@@ -24,10 +24,10 @@ type transcript struct {
 }
 
 // greeting overhears the first thing that a server says, which the library
-// reads before it can be asked to tell. Over TLS from the first byte it stays
-// unheard: the library looks at the connection's type to know that it is safe.
+// reads before it can be asked to tell. The library no longer sees from the
+// connection's type then that it is encrypted: see signIn.
 func (t *transcript) greeting(conn net.Conn) net.Conn {
-	if _, plain := conn.(*metered); t == nil || !plain {
+	if t == nil {
 		return conn
 	}
 	t.first = &firstWords{Conn: conn}

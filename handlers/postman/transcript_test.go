@@ -1,12 +1,15 @@
 package postman
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wneessen/go-mail/smtp"
 
 	"latchkey/db"
 	"latchkey/db/dbtest"
@@ -113,6 +116,33 @@ func TestOtherLettersLeaveNoConversation(t *testing.T) {
 	o.round()
 	if o.postman.heard != nil || o.letter(o.anna).State != model.LetterAccepted {
 		t.Errorf("%+v", o.letter(o.anna))
+	}
+}
+
+func TestTheGreetingIsHeardOverTLSAsWell(t *testing.T) {
+	o := open(t, postmantest.NewSink(t, nil, "TLS"))
+	if l := o.tried(); l.State != model.LetterAccepted || !strings.HasPrefix(l.Conversation, "220 sink.test ready\n") {
+		t.Errorf("%s: %s", l.State, l.Conversation)
+	}
+}
+
+// A connection that is listened to does not look encrypted to the library,
+// which then keeps the password back.
+func TestAConnectionThatIsListenedToMaySignIn(t *testing.T) {
+	sink := postmantest.NewSink(t, nil, "TLS", "AUTH PLAIN")
+	server := sink.Server()
+	server.Host, server.User, server.Password = "mail.example.org", "post", model.NewSecret("sealing wax")
+	for _, safe := range []bool{true, false} {
+		plain, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port)))
+		must(t, err)
+		defer plain.Close()
+		heard := &transcript{}
+		client, err := smtp.NewClient(heard.greeting(tls.Client(plain, &tls.Config{InsecureSkipVerify: true})), server.Host) //nolint:gosec // the sink's certificate is its own
+		must(t, err)
+		must(t, client.Hello("localhost"))
+		if err := signIn(client, server, safe); (err == nil) != safe {
+			t.Errorf("safe %v: %v", safe, err)
+		}
 	}
 }
 
