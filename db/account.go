@@ -834,6 +834,9 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 	}
 	m := model.Member{FirstName: in.FirstName, LastName: in.LastName, Email: in.Email}
 	f := in.Settings.Clean()
+	if !settings.Fixed["mail_server"] {
+		in.Settings.Mail.Clean(model.MailServer{}, f)
+	}
 	for _, wrong := range []model.Fields{in.Unread, m.Clean()} {
 		for name, sentence := range wrong {
 			f.Add(name, sentence)

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -53,18 +54,24 @@ func (p *portal) renderMail(w http.ResponseWriter, r *http.Request, status int, 
 func mailForm(s model.Settings) views.Form {
 	values := map[string]string{
 		"base_url": s.BaseURL, "mail_from": s.MailFrom, "reply_to": s.ReplyTo, "notice_from": s.NoticeFrom, "notice_reply_to": s.NoticeReplyTo, "bounce_address": s.BounceAddress,
-		"mail_host": s.Mail.Host, "mail_user": s.Mail.User, "mail_port": "587", "mail_tls": "starttls",
 	}
-	if !s.Mail.IsZero() {
-		values["mail_port"] = strconv.Itoa(s.Mail.Port)
+	maps.Copy(values, serverValues(s.Mail))
+	return views.Form{Values: values}
+}
+
+// serverValues is a mail server as forms show it.
+func serverValues(m model.MailServer) map[string]string {
+	values := map[string]string{"mail_host": m.Host, "mail_user": m.User, "mail_port": "587", "mail_tls": "starttls"}
+	if !m.IsZero() {
+		values["mail_port"] = strconv.Itoa(m.Port)
 	}
-	if s.Mail.TLS {
+	if m.TLS {
 		values["mail_tls"] = "tls"
 	}
-	if !s.Mail.Password.IsZero() {
+	if !m.Password.IsZero() {
 		values["mail_has_password"] = "1"
 	}
-	return views.Form{Values: values}
+	return values
 }
 
 func (p *portal) changeMail(w http.ResponseWriter, r *http.Request) error {
@@ -113,17 +120,24 @@ func typedMail(form url.Values) model.MailChange {
 		NoticeFrom: form.Get("notice_from"), NoticeReplyTo: form.Get("notice_reply_to"), BounceAddress: form.Get("bounce_address"),
 		Current: model.NewSecret(form.Get("current_password")), Unread: model.Fields{},
 	}
-	c.Mail = model.MailServer{Host: form.Get("mail_host"), TLS: form.Get("mail_tls") == "tls", User: form.Get("mail_user"),
+	c.Mail = typedServer(form, c.Unread)
+	return c
+}
+
+// typedServer is the mail server that a form names. Without a name, what else
+// stands there is of no use.
+func typedServer(form url.Values, unread model.Fields) model.MailServer {
+	m := model.MailServer{Host: form.Get("mail_host"), TLS: form.Get("mail_tls") == "tls", User: form.Get("mail_user"),
 		Password: model.NewSecret(form.Get("mail_password"))}
-	if strings.TrimSpace(c.Mail.Host) == "" {
-		return c
+	if strings.TrimSpace(m.Host) == "" {
+		return model.MailServer{}
 	}
 	port, err := strconv.Atoi(strings.TrimSpace(form.Get("mail_port")))
 	if err != nil {
-		c.Unread.Add("mail_port", "Please write the port as a number, like 587.")
+		unread.Add("mail_port", "Please write the port as a number, like 587.")
 	}
-	c.Mail.Port = port
-	return c
+	m.Port = port
+	return m
 }
 
 // sendTest sends a test letter and waits a moment for what becomes of it, so

@@ -208,9 +208,5 @@ func typed(form url.Values) map[string]string {
 			values[name] = form.Get(name)
 		}
 	}
-	if server := values[mailField]; strings.Contains(server, "@") {
-		m, _ := model.ParseMailServer(server) // nothing is shown of what is none
-		values[mailField] = m.URL()
-	}
 	return values
 }

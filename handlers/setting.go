@@ -93,7 +93,6 @@ func settingValues(s model.Settings) map[string]string {
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
 		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
-		mailField:             s.Mail.URL(),
 	}
 	if s.LettersPerMinute > 0 {
 		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
@@ -105,9 +104,6 @@ func settingValues(s model.Settings) map[string]string {
 	}
 	return values
 }
-
-// mailField is the form's field for the mail server.
-const mailField = "mail_server"
 
 // typedSettings is the settings that a form asks for, and what of it cannot
 // even be read.
@@ -143,21 +139,4 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 		f.Add("colour", "Please write the colour like #14506e.")
 	}
 	return s, f
-}
-
-// readMail reads the one field that the first start has for the mail server.
-func readMail(s *model.Settings, form url.Values, f model.Fields) {
-	if s.Fixed[mailField] {
-		return
-	}
-	mail, err := model.ParseMailServer(strings.TrimSpace(form.Get(mailField)))
-	if err != nil {
-		f.Add(mailField, sentenceCase(err.Error()))
-	}
-	s.Mail = mail
-}
-
-// sentenceCase makes a sentence of an error that is written for a terminal.
-func sentenceCase(s string) string {
-	return strings.ToUpper(s[:1]) + s[1:] + "."
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"crypto/subtle"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func (p *portal) showSetup(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := v.settings
 	values := settingValues(s)
+	maps.Copy(values, serverValues(s.Mail))
 	if s.TimeZone == "UTC" {
 		values["time_zone"] = machineZone()
 	}
@@ -70,7 +72,9 @@ func (p *portal) setUp(w http.ResponseWriter, r *http.Request) error {
 		s.BaseURL = form.Get("base_url")
 	}
 	s.SupportPhone, s.SupportEmail = form.Get("support_phone"), form.Get("support_email")
-	readMail(&s, form, unread)
+	if !s.Fixed["mail_server"] {
+		s.Mail = typedServer(form, unread)
+	}
 	err := p.DB.SetUp(r.Context(), model.SetUp{
 		FirstName: form.Get("first_name"), LastName: form.Get("last_name"), Email: form.Get("email"),
 		Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")), Settings: s, Unread: unread,

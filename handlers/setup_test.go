@@ -48,21 +48,27 @@ func TestTheFirstStart(t *testing.T) {
 	form := `form[action="/setup"]`
 	good := []string{"association", "Riverside Choir", "first_name", "Ruth", "last_name", "Adler", "email", "ruth@example.org",
 		"password", newPassword, "password_confirm", newPassword, "time_zone", "Europe/Berlin"}
-	for field, value := range map[string]string{"association": "", "email": "ruth", "last_name": strings.Repeat("x", 101), "password": "short", "time_zone": "x", mailField: "mail"} {
-		bad := append(append([]string{}, good...), field, value)
-		a := b.submit(page, form, "", bad...).is(http.StatusUnprocessableEntity).saysNothingOf(newPassword)
+	for field, value := range map[string]string{"association": "", "email": "ruth", "last_name": strings.Repeat("x", 101), "password": "short", "time_zone": "x", "mail_host": "smtp://mail", "mail_port": "22"} {
+		bad := append(append([]string{}, good...), "mail_host", "mail.example.org", "mail_user", "club", "mail_password", "hidden-word", field, value)
+		a := b.submit(page, form, "", bad...).is(http.StatusUnprocessableEntity).saysNothingOf(newPassword).saysNothingOf("hidden-word")
 		a.one("#" + field + "[aria-invalid]")
 		if field != "association" && a.value("#association") != "Riverside Choir" {
 			t.Errorf("%s: what was typed is lost", field)
 		}
 	}
 
-	all := append(append([]string{}, good...), mailField, "mail", "association", "", "email", "ruth", "password", "short")
+	all := append(append([]string{}, good...), "mail_host", "smtp://mail", "association", "", "email", "ruth", "password", "short")
 	if n := b.submit(page, form, "", all...).doc.Find("[aria-invalid]").Length(); n != 5 { // and the password's repetition
 		t.Errorf("%d fields are marked in one round", n)
 	}
 
-	a := b.submit(page, form, "", append(good, "support_phone", "030 7", "support_email", "office@example.org")...).leads("/sign-in")
+	b.submit(page, form, "", append(append([]string{}, good...), "mail_host", "mail.example.org", "mail_user", "club")...).is(http.StatusUnprocessableEntity).one("#mail_password[aria-invalid]")
+
+	a := b.submit(page, form, "", append(good, "support_phone", "030 7", "support_email", "office@example.org",
+		"mail_host", "mail.example.org", "mail_port", "465", "mail_tls", "tls", "mail_user", "club", "mail_password", "hidden-word")...).leads("/sign-in")
+	if got, err := s.db.Settings(t.Context()); err != nil || got.Mail.URL() != "smtps://club@mail.example.org:465" || got.Mail.Password.Reveal() != "hidden-word" {
+		t.Errorf("letters are handed to %s, %v", got.Mail.URL(), err)
+	}
 	if got, err := s.db.Settings(t.Context()); err != nil || got.SupportPhone != "030 7" || got.SupportEmail != "office@example.org" {
 		t.Errorf("%q, %q, %v", got.SupportPhone, got.SupportEmail, err)
 	}

@@ -101,11 +101,15 @@ func SetupPage(p Page, f Form, zones []string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</fieldset><fieldset><legend>Mail</legend>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</fieldset><fieldset><legend>Mail</legend><p>Through which server letters leave. This can wait: leave it empty, and hand links over yourself until then.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(f, Input{Name: "mail_server", Label: "Mail server", Hint: "Like smtp://user:password@mail.example.org. May stay empty for now: then you hand links over yourself.", Autocomplete: "off", Fixed: p.Settings.Fixed["mail_server"]}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = whatToType().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = mailServerFields(p, f).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -127,7 +131,8 @@ var setupLabels = labels{
 	{"association", "Name of the association"}, {"base_url", "Address of this portal"}, {"time_zone", "Time zone"},
 	{"support_phone", "Office’s telephone"}, {"support_email", "Office’s email"},
 	{"first_name", "First name"}, {"last_name", "Last name"}, {"email", "Email"},
-	{"password", "Password"}, {"password_confirm", "Password, once more"}, {"mail_server", "Mail server"},
+	{"password", "Password"}, {"password_confirm", "Password, once more"},
+	{"mail_host", "Mail server"}, {"mail_port", "Port"}, {"mail_user", "User"}, {"mail_password", "Password of the mail server"},
 }
 
 func zoneField(f Form, zones []string, class string) templ.Component {
@@ -199,7 +204,7 @@ func zoneField(f Form, zones []string, class string) templ.Component {
 			var templ_7745c5c3_Var6 string
 			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(zone)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setup.templ`, Line: 48, Col: 62}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/setup.templ`, Line: 51, Col: 62}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {

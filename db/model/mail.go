@@ -44,7 +44,7 @@ func (c *MailChange) Clean(present Settings) Fields {
 		f.Add("bounce_address", CheckBounceAddress(c.BounceAddress))
 	}
 	if !present.Fixed["mail_server"] {
-		c.Mail.clean(present.Mail, f)
+		c.Mail.Clean(present.Mail, f)
 	}
 	if c.Current.IsZero() {
 		f.Add("current_password", "Please type your own password: this page decides where everybody’s letters go.")
@@ -52,10 +52,11 @@ func (c *MailChange) Clean(present Settings) Fields {
 	return f
 }
 
-// clean says what of a typed mail server cannot be taken. A password belongs to
+// Clean trims a typed mail server, and says what of it cannot be taken. present
+// is the one that counts now. A password belongs to
 // the server that it was typed for: whoever turns the portal to another server
 // must not have it handed over there.
-func (s *MailServer) clean(present MailServer, f Fields) {
+func (s *MailServer) Clean(present MailServer, f Fields) {
 	s.Host, s.User = strings.TrimSuffix(strings.TrimSpace(s.Host), "."), strings.TrimSpace(s.User)
 	if s.Host == "" {
 		*s = MailServer{}
