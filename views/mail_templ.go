@@ -259,7 +259,7 @@ func whatToType() templ.Component {
 			templ_7745c5c3_Var5 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<details class=\"ask\"><summary>What do I type here?</summary><div><p>What a mail program on a computer or telephone asks for, under “outgoing mail” or “SMTP”. Look for these words on the help pages of whoever runs your mailbox.</p><ul><li><strong>Most providers:</strong> port 587 with STARTTLS, or port 465 with TLS from the start. The user is the whole email address.</li><li><strong>Gmail, Google Workspace:</strong> smtp.gmail.com, port 587, STARTTLS. Not your usual password, but an “app password”: in the Google account, under Security, once two-step verification is on.</li><li><strong>Microsoft 365:</strong> smtp.office365.com, port 587, STARTTLS. Whoever looks after it must allow “SMTP AUTH” for this mailbox; Microsoft is giving that up step by step. Mailboxes at outlook.com or hotmail.com cannot be used.</li></ul><p>Letters should come from the address of that mailbox, or from one that it may send for. A test letter shows whether all is right.</p></div></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<details class=\"ask beside\"><summary class=\"button quiet\">What do I type here?</summary><div><p>What a mail program on a computer or telephone asks for, under “outgoing mail” or “SMTP”. Look for these words on the help pages of whoever runs your mailbox.</p><ul><li><strong>Most providers:</strong> port 587 with STARTTLS, or port 465 with TLS (also called SSL). The user is the whole email address.</li><li><strong>Gmail, Google Workspace:</strong> smtp.gmail.com, port 587, STARTTLS. Not your usual password, but an “app password”: in the Google account, under Security, once two-step verification is on.</li><li><strong>Microsoft 365:</strong> smtp.office365.com, port 587, STARTTLS. Whoever looks after it must allow “SMTP AUTH” for this mailbox; Microsoft is giving that up step by step. Mailboxes at outlook.com or hotmail.com cannot be used.</li></ul><p>Letters should come from the address of that mailbox, or from one that it may send for. A test letter shows whether all is right.</p></div></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -293,7 +293,7 @@ func mailServerFields(p Page, f Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = mailInput(p, f, Input{Name: "mail_port", Class: "quarter", Type: "number", Hint: "587 or 465"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = mailInput(p, f, Input{Name: "mail_port", Class: "quarter", Type: "number", Hint: "587 with STARTTLS, 465 with TLS."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -354,7 +354,7 @@ func encryption(p Page, f Form) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, ">STARTTLS (usual)</option> <option value=\"tls\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, ">STARTTLS</option> <option value=\"tls\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -364,7 +364,7 @@ func encryption(p Page, f Form) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, ">TLS from the start (465)</option></select></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, ">TLS</option></select></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

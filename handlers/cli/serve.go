@@ -24,15 +24,16 @@ type serveCommand struct {
 	Addr         string   `help:"Where to listen. localhost means 127.0.0.1, which only this machine reaches; 0.0.0.0:8080 is every network it is in." default:"localhost:8080" env:"LATCHKEY_ADDR"`
 	TrustedProxy []string `help:"Proxy whose X-Forwarded-For is believed: an address or a prefix like 10.0.0.0/8; several with commas, or the flag several times. Default: this machine." placeholder:"ADDRESS" env:"LATCHKEY_TRUSTED_PROXY"`
 	BaseURL      string   `help:"Address under which people reach the portal. Every link begins with it." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
-	SMTP         string   `name:"smtp" help:"Mail server for the letters: smtp:// uses STARTTLS, smtps:// TLS from the first byte. Give a password in the environment, where other users of the machine cannot read it." placeholder:"smtp://[user:password@]host[:port]" env:"LATCHKEY_SMTP"`
-	MailFrom     string   `help:"Address the letters come from. Default: no-reply at the base URL's host." placeholder:"EMAIL" env:"LATCHKEY_MAIL_FROM"`
+	SMTP         string   `name:"smtp" help:"Mail server for the letters: smtp:// uses STARTTLS (port 587 if none is given), smtps:// TLS from the first byte (465); other ports are 25 and 2525, and any on this machine. Give a password in the environment, where other users of the machine cannot read it." placeholder:"smtp://[user:password@]host[:port]" env:"LATCHKEY_SMTP"`
+	MailFrom     string   `help:"Address the letters come from; notices as well, unless an owner gave them another one. Default: no-reply at the base URL's host." placeholder:"EMAIL" env:"LATCHKEY_MAIL_FROM"`
 }
 
 // Help is shown by latchkey serve --help.
 func (serveCommand) Help() string {
 	return "With nothing given, the portal is at http://localhost:8080 and lives in ./latchkey-data. " +
 		"On the first start the terminal shows the address under which it is set up. " +
-		"A flag or variable beats the setting that an owner stored in the portal; the setting is then shown there but cannot be changed."
+		"A flag or variable beats the setting that an owner stored in the portal; the setting is then shown there but cannot be changed. " +
+		"Signatures (DKIM), a sender of their own for notices, and the look at what DNS says of your letters have no flags: they are in the portal, under Settings."
 }
 
 // spareMemory has the collector come when the heap has three times the size of
