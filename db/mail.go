@@ -215,9 +215,6 @@ func (tx *Tx) holdLetter(ctx context.Context, id int64) error {
 	return err
 }
 
-// testAgain is how long a second press for a test letter only shows the first.
-const testAgain = 5 * time.Second
-
 // SendTest puts a test letter to the owner's own address into the outbox. It
 // leaves like any other, with one attempt.
 func (d *DB) SendTest(ctx context.Context, actor model.Actor) error {
@@ -241,7 +238,7 @@ func (d *DB) SendTest(ctx context.Context, actor model.Actor) error {
 		if err != nil {
 			return err
 		}
-		if last != nil && tx.Now.Before(last.CreatedAt.Add(testAgain)) {
+		if last != nil && tx.Now.Before(last.CreatedAt.Add(model.DoubleClick)) {
 			return nil
 		}
 		return tx.post(ctx, actor, model.LetterTest, a.Email, letterFacts{}, subject{account: a.ID})

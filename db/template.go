@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -172,13 +173,27 @@ func (d *DB) SendSample(ctx context.Context, actor model.Actor, k model.LetterKi
 		if a.Email == "" {
 			return model.Conflict("Your account has no email address, so there is nowhere to send it.")
 		}
-		draft := &letterDraft{Kind: k, Name: a.Name, Subject: t.Subject, Text: t.Text, HTML: t.HTML}
+		facts := letterFacts{Draft: &letterDraft{Kind: k, Name: a.Name, Subject: t.Subject, Text: t.Text, HTML: t.HTML}}
+		if twice, err := tx.justTested(ctx, a, facts); err != nil || twice {
+			return err
+		}
 		// It is about nobody's account: a test that fails is no member's trouble.
-		if err := tx.post(ctx, actor, model.LetterTest, a.Email, letterFacts{Draft: draft}); err != nil {
+		if err := tx.post(ctx, actor, model.LetterTest, a.Email, facts); err != nil {
 			return err
 		}
 		return tx.audit(ctx, actor, model.ActTestSent, about{member: a.MemberID, account: a.ID, note: string(k)})
 	})
+}
+
+// justTested reports whether this is the second half of a double click.
+func (tx *Tx) justTested(ctx context.Context, a model.Account, facts letterFacts) (twice bool, err error) {
+	said, err := json.Marshal(facts)
+	if err != nil {
+		return false, err
+	}
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM letter WHERE kind = +? AND created_at > +? AND to_key = +? AND facts = +?)`,
+		model.LetterTest, tx.Now.Add(-model.DoubleClick).Unix(), model.EmailKey(a.Email), string(said)).Scan(&twice)
+	return twice, err
 }
 
 // fill adds to a test letter what it says.

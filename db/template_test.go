@@ -165,6 +165,24 @@ func TestATestGoesToWhoAsksAndOpensNothing(t *testing.T) {
 	}
 }
 
+func TestTwoPressesSendOneTestOfALetter(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	owner := dbtest.Owner(t, d)
+	one := model.Template{Subject: "One", Text: "{{support}}", HTML: "<p>{{support}}</p>"}
+	for _, tt := range []struct {
+		subject string
+		after   time.Duration
+		letters int
+	}{{"One", 0, 1}, {"One", model.DoubleClick - time.Second, 0}, {"Two", 0, 1}, {"One", time.Second, 1}} {
+		clock.Add(tt.after)
+		one.Subject = tt.subject
+		must(t, d.SendSample(t.Context(), owner, model.LetterRingUs, one))
+		if got := len(dbtest.Deliver(t, d)); got != tt.letters {
+			t.Errorf("%s, %v later: %d letters", tt.subject, tt.after, got)
+		}
+	}
+}
+
 func TestTemplatesLeaveTheirLines(t *testing.T) {
 	folder := t.TempDir()
 	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
