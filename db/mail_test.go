@@ -404,3 +404,23 @@ func TestATestLetterGoesToOneselfOnce(t *testing.T) {
 	p.change(p.eve, func(c *model.MailChange) { c.Mail = model.MailServer{} })
 	wantKind(t, p.SendTest(t.Context(), p.eve), model.KindConflict)
 }
+
+// A signed-in browser is enough for the general settings, so nothing of where
+// letters go may be among them.
+func TestTheGeneralSettingsLeaveTheWayOfLettersAlone(t *testing.T) {
+	p := newPartners(t)
+	was, err := p.Settings(t.Context())
+	must(t, err)
+	s := was
+	s.BaseURL, s.Mail, s.MailFrom = "https://evil.example", evilServer, "x@evil.example"
+	s.ReplyTo, s.BounceAddress, s.SupportPhone = "x@evil.example", "x@evil.example", "123"
+	must(t, p.ChangeSettings(t.Context(), p.eve, s))
+	is, err := p.Settings(t.Context())
+	must(t, err)
+	if is.SupportPhone != "123" {
+		t.Error("nothing is saved at all")
+	}
+	if is.BaseURL != was.BaseURL || !is.Mail.Same(was.Mail) || is.MailFrom != was.MailFrom || is.ReplyTo != was.ReplyTo || is.BounceAddress != was.BounceAddress {
+		t.Errorf("%+v", is)
+	}
+}
