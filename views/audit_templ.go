@@ -267,6 +267,10 @@ var actNames = map[model.Act]string{
 	model.ActTemplateChanged:  "Text of a letter changed",
 	model.ActTemplateOriginal: "Text of a letter back to the original",
 	model.ActTestSent:         "Test letter sent",
+
+	model.ActNotMe:        "They said it wasn’t them",
+	model.ActSecured:      "Password switched off, signed out everywhere",
+	model.ActNotMeSettled: "“It wasn’t me” looked into",
 }
 
 // actWords is what was done. Of a letter the note says which and how it ended,
@@ -292,6 +296,9 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterPasswordChanged: "password-changed letter",
 	model.LetterEmailChanged:    "email-changed letter",
 	model.LetterSettingsChanged: "settings-changed letter",
+	model.LetterTrouble:         "trouble-signing-in letter",
+	model.LetterSecured:         "it-wasn’t-me letter",
+	model.LetterSecuredNotice:   "it-wasn’t-me notice",
 	model.LetterTest:            "test letter",
 }
 

@@ -79,7 +79,7 @@ func composeLetter(t model.Template, c model.LetterContents) (Composed, error) {
 		return Composed{}, fmt.Errorf("a letter of the kind %q has no link", c.Kind)
 	}
 	v := letterValues(c)
-	inside, err := t.Fill(v)
+	inside, err := withNotMe(t, c).Fill(v)
 	if err != nil {
 		return Composed{}, fmt.Errorf("letter of the kind %q: %w", c.Kind, err)
 	}
@@ -128,11 +128,14 @@ func letterValues(c model.LetterContents) model.Values {
 	}}
 	for _, l := range c.Links {
 		v.People = append(v.People, map[string]string{
-			"name": orElse(l.Name, "You"), "link": l.URL.Reveal(),
+			"name": orElse(l.Name, "You"), "link": l.URL.Reveal(), "not_me": l.NotMe.Reveal(),
 			"expires": letterMoment(l.Expires, c.TimeZone), "lasts": lasts(l.Expires.Sub(c.CreatedAt)),
 		})
 	}
-	if c.Kind != model.LetterResetSeveral && len(c.Links) > 0 {
+	if !c.NotMe.IsZero() {
+		v.One["not_me"] = c.NotMe.Reveal()
+	}
+	if !c.Kind.ForSeveral() && len(c.Links) > 0 {
 		for name, value := range v.People[0] {
 			if name != "name" {
 				v.One[name] = value
@@ -185,13 +188,20 @@ func requestedBy(c model.LetterContents) string {
 	return "the office"
 }
 
-// how tells the story of a changed password: who asked for the link and who
-// could have used it (product.md §2.5).
+// how tells the story of a changed password: whether it was done on the account
+// page or through a link, who asked for that, and who could have used it
+// (product.md §2.5).
 func how(c model.LetterContents) string {
-	if c.RequestedBy == "" && c.AskedKind == model.ByPerson {
-		return "It was changed on the account page, by somebody who knew the old one."
+	switch {
+	case !c.ByLink && c.AskedKind == model.ByShell:
+		return "It was changed by whoever runs this portal, on the computer that it runs on."
+	case !c.ByLink:
+		return "It was changed on the account page, by somebody who was signed in and knew the old password."
 	}
-	said := "The link for it was asked for by " + requestedBy(c) + ". "
+	said := "It was changed through a link. The link was asked for by " + requestedBy(c) + ". "
+	if c.AskedKind == model.BySystem {
+		said = "It was changed through a link that this portal had sent by itself. "
+	}
 	if len(c.SeenBy) == 0 {
 		return said + "Nobody at the office had the link on screen."
 	}

@@ -211,6 +211,10 @@ func ComposeBlank(c model.LetterContents) (Composed, error) {
 	c.Links = slices.Clone(c.Links)
 	for i := range c.Links {
 		c.Links[i].URL = model.NewSecret(c.BaseURL + "/reset/" + blank)
+		c.Links[i].NotMe = model.NewSecret(c.BaseURL + "/not-me/" + blank)
+	}
+	if !c.NotMe.IsZero() {
+		c.NotMe = model.NewSecret(c.BaseURL + "/not-me/" + blank)
 	}
 	said, err := ComposeLetter(c)
 	if err != nil {

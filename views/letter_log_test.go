@@ -173,6 +173,9 @@ func TestABlankLetterHoldsNothingThatOpens(t *testing.T) {
 		if k.CarriesLink() && (!strings.Contains(said.Text, "/reset/"+blank) || c.Links[0].URL.Reveal() != oneLink) {
 			t.Errorf("%s: no place is left blank, or the caller's letter is changed", k)
 		}
+		if (k.CarriesLink() || k == model.LetterPasswordChanged) && !strings.Contains(said.Text, "/not-me/"+blank) {
+			t.Errorf("%s: no place is left blank where it could be answered", k)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package views
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ var letterKinds = append([]model.LetterKind{model.LetterSettingsChanged}, model.
 const (
 	oneLink   = "https://members.example.org/reset/aaaabbbbccccddddeeeeffffgggghhhhiiiijjjj"
 	otherLink = "https://members.example.org/reset/zzzzbbbbccccddddeeeeffffgggghhhhiiiijjjj"
+
+	oneNotMe   = "https://members.example.org/not-me/aaaabbbbccccddddeeeeffffgggghhhhiiiikkkk"
+	otherNotMe = "https://members.example.org/not-me/zzzzbbbbccccddddeeeeffffgggghhhhiiiikkkk"
 )
 
 // letterTo is a letter of one kind to Anna Weber, asked for by Ruth Adler on
@@ -36,10 +40,13 @@ func letterTo(t *testing.T, k model.LetterKind) model.LetterContents {
 		What: "letters are handed to smtp://mail.example.net:587 (before: smtp://mail.example.org:587)",
 	}
 	if k.CarriesLink() {
-		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), Expires: now.Add(7 * 24 * time.Hour)}}
+		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), NotMe: model.NewSecret(oneNotMe), Expires: now.Add(7 * 24 * time.Hour)}}
+	}
+	if k == model.LetterPasswordChanged {
+		c.ByLink, c.NotMe = true, model.NewSecret(oneNotMe)
 	}
 	if k == model.LetterResetSeveral {
-		c.Links = append(c.Links, model.LetterLink{Name: "Bert Weber", URL: model.NewSecret(otherLink), Expires: now.Add(50 * time.Hour)})
+		c.Links = append(c.Links, model.LetterLink{Name: "Bert Weber", URL: model.NewSecret(otherLink), NotMe: model.NewSecret(otherNotMe), Expires: now.Add(50 * time.Hour)})
 	}
 	return c
 }
@@ -124,7 +131,7 @@ func TestLettersFetchNothing(t *testing.T) {
 			t.Errorf("%s: a style that fetches something", k)
 		}
 		doc.Find("[href]").Each(func(_ int, a *goquery.Selection) {
-			if href := a.AttrOr("href", ""); href != oneLink && href != otherLink {
+			if href := a.AttrOr("href", ""); !slices.Contains([]string{oneLink, otherLink, oneNotMe, otherNotMe}, href) {
 				t.Errorf("%s: leads to %s", k, href)
 			}
 		})
@@ -137,7 +144,7 @@ func TestLinkStandsAsButtonAndAsText(t *testing.T) {
 		if href := doc.Find("a.button").AttrOr("href", ""); href != oneLink {
 			t.Errorf("%s: the button leads to %q", k, href)
 		}
-		if text := doc.Find("a.link").Text(); text != oneLink {
+		if text := doc.Find(`a.link[href="` + oneLink + `"]`).Text(); text != oneLink {
 			t.Errorf("%s: the link reads %q", k, text)
 		}
 		if !strings.Contains(got.Text, "\n\n"+oneLink+"\n\n") {
@@ -227,19 +234,24 @@ func TestLetterNamesWhoAsked(t *testing.T) {
 func TestPasswordChangedTellsHow(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		link  bool
 		by    string
 		asked model.ActorKind
 		seen  []string
 		want  string
 	}{
-		{"on the account page", "", model.ByPerson, nil, "changed on the account page, by somebody who knew the old one."},
-		{"own request", "", model.ByMember, nil, "asked for by you, or somebody who typed your address. Nobody at the office had the link on screen."},
-		{"sent by staff, seen by two", "Ruth Adler", model.ByMember, []string{"Ruth Adler", "Tom Oke"},
+		{"on the account page", false, "", model.ByPerson, nil, "changed on the account page, by somebody who was signed in and knew the old password."},
+		{"on the machine", false, "", model.ByShell, nil, "changed by whoever runs this portal, on the computer that it runs on."},
+		{"a link that went out by itself", true, "", model.BySystem, nil,
+			"changed through a link that this portal had sent by itself. Nobody at the office had the link on screen."},
+		{"a link from the machine", true, "", model.ByShell, nil, "asked for by whoever runs this portal. Nobody"},
+		{"own request", true, "", model.ByMember, nil, "asked for by you, or somebody who typed your address. Nobody at the office had the link on screen."},
+		{"sent by staff, seen by two", true, "Ruth Adler", model.ByMember, []string{"Ruth Adler", "Tom Oke"},
 			"asked for by Ruth Adler at the office. At the office, Ruth Adler and Tom Oke had the link on screen."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := letterTo(t, model.LetterPasswordChanged)
-			c.RequestedBy, c.AskedKind, c.SeenBy = tt.by, tt.asked, tt.seen
+			c.ByLink, c.RequestedBy, c.AskedKind, c.SeenBy = tt.link, tt.by, tt.asked, tt.seen
 			got, _ := compose(t, c)
 			if text := spaced(got.Text); !strings.Contains(text, tt.want) || !strings.Contains(text, "Saturday 21 November at 10:42, Berlin time") {
 				t.Errorf("%q is missing in:\n%s", tt.want, got.Text)

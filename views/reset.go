@@ -236,6 +236,8 @@ func (ink *pen) lifeEnd(link *model.Reset) {
 		past("A newer link replaced it", link.EndedAt)
 	case link.EndReason == model.EndCancelled:
 		past("It was cancelled", link.EndedAt)
+	case link.EndReason == model.EndNotMe:
+		past("They said it wasn’t them, which ended it", link.EndedAt)
 	case !ink.page.Now.Before(link.ExpiresAt):
 		past("It expired", link.ExpiresAt)
 	default:

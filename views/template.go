@@ -23,6 +23,9 @@ var letterTitles = map[model.LetterKind]struct{ name, when string }{
 	model.LetterRingUs:          {"Please ring us", "When somebody asks for a password and their account is disabled."},
 	model.LetterPasswordChanged: {"Password changed", "When a password was changed, in case it was somebody else."},
 	model.LetterEmailChanged:    {"Email changed", "To the former address, when staff gave the account another one."},
+	model.LetterTrouble:         {"Trouble signing in", "After several wrong tries to sign in, at most once a day: a link, in case it was they."},
+	model.LetterSecured:         {"It wasn’t me: new password", "When somebody says it wasn’t them and the link was used already: the password is switched off, and here is a link."},
+	model.LetterSecuredNotice:   {"It wasn’t me: former address", "The same news to addresses that the account had in the last 30 days, without a link."},
 	model.LetterTest:            {"Test letter", "To see whether letters arrive."},
 }
 

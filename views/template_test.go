@@ -63,7 +63,7 @@ func TestALetterIsWrittenWithWhatAnOwnerSaved(t *testing.T) {
 	c.Name = `Eve <a href="https://evil.example">`
 	c.Template = model.Template{Subject: "For {{name}}", Text: "{{name}}\n{{link}}", HTML: "<p>{{name}}</p>{{link}}"}
 	got, doc := compose(t, c)
-	if got.Subject != "For "+c.Name || !strings.HasPrefix(got.Text, c.Name+"\n"+oneLink+"\n") || doc.Find("p").First().Text() != c.Name || doc.Find("[href]").Length() != 0 {
+	if got.Subject != "For "+c.Name || !strings.HasPrefix(got.Text, c.Name+"\n"+oneLink+"\n") || doc.Find("p").First().Text() != c.Name || doc.Find("[href]").Length() != 1 {
 		t.Errorf("%s\n%s\n%s", got.Subject, got.Text, got.HTML)
 	}
 	// The program changed since, and this placeholder is gone.

@@ -40,6 +40,10 @@ const (
 	ActTemplateChanged  Act = "template.changed"
 	ActTemplateOriginal Act = "template.original" // back to it
 	ActTestSent         Act = "letter.test_sent"
+
+	ActNotMe        Act = "reset.not_me"         // they said that it was not them
+	ActSecured      Act = "account.secured"      // and the link had been used
+	ActNotMeSettled Act = "reset.not_me_settled" // the office looked into it
 )
 
 // AuditLine is one thing that happened: who did what to whom, when. Names

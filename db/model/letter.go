@@ -15,6 +15,9 @@ const (
 	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
+	LetterTrouble         LetterKind = "trouble"          // somebody could not sign in: a link for each who has the address
+	LetterSecured         LetterKind = "secured"          // they said it was not them: everything is shut, and here is a link
+	LetterSecuredNotice   LetterKind = "secured_notice"   // the same to a former address, without a link
 	LetterTest            LetterKind = "test"             // an owner tries the mail settings or a template out
 )
 
@@ -31,14 +34,14 @@ const (
 // changed them to put into words.
 var LetterKinds = []LetterKind{
 	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
-	LetterPasswordChanged, LetterEmailChanged, LetterTest,
+	LetterPasswordChanged, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice, LetterTest,
 }
 
 // Priority orders waiting letters: lower leaves first. A stranger must not be
 // able to keep members waiting by asking for unknown addresses.
 func (k LetterKind) Priority() int {
 	switch k {
-	case LetterReset, LetterResetSeveral, LetterWelcome, LetterTest:
+	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterTest:
 		return PriorityLink
 	case LetterNoAccount:
 		return PriorityStranger
@@ -52,8 +55,12 @@ func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount || k == Lett
 
 // CarriesLink reports whether the letter is pointless once its link ended.
 func (k LetterKind) CarriesLink() bool {
-	return k == LetterWelcome || k == LetterReset || k == LetterResetSeveral
+	return k == LetterWelcome || k == LetterReset || k == LetterSecured || k.ForSeveral()
 }
+
+// ForSeveral reports whether the letter goes to all who share an address, each
+// with a link of their own.
+func (k LetterKind) ForSeveral() bool { return k == LetterResetSeveral || k == LetterTrouble }
 
 // LetterState is how far a letter is.
 type LetterState string
@@ -143,6 +150,7 @@ func (l Letter) Outcome(d Delivery, until, now time.Time) (LetterState, time.Tim
 type LetterLink struct {
 	Name    string
 	URL     Secret
+	NotMe   Secret // where its reader can say that they did not ask for it
 	Expires time.Time
 }
 
@@ -166,7 +174,9 @@ type LetterContents struct {
 	Links       []LetterLink
 	RequestedBy string     // name of the person of staff, "" if the member asked
 	ChangedAt   time.Time  // password_changed, email_changed, settings_changed: when
+	ByLink      bool       // password_changed: it was set through a link
 	SeenBy      []string   // password_changed: who at the office had the link on screen
+	NotMe       Secret     // password_changed: where its reader can say that it was not them; zero if nowhere
 	NewEmail    string     // email_changed: the new address, blanked to its first letter and domain
 	What        string     // settings_changed: what did, in words
 	Server      MailServer // to which it is handed

@@ -117,7 +117,7 @@ func (k LetterKind) Repeat() Repeat {
 	switch {
 	case k.CarriesLink():
 		return RepeatLink
-	case k == LetterPasswordChanged, k == LetterEmailChanged:
+	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterSecuredNotice:
 		return RepeatCopy
 	}
 	return RepeatNever
@@ -168,7 +168,7 @@ func (a Actor) MayRepeat(l Letter, about []Account, now time.Time) error {
 func (l Letter) Reachable(about []Account) []Account {
 	var able []Account
 	for _, t := range about {
-		if t.Email != "" && !t.Disabled() && (l.Kind != LetterResetSeveral || EmailKey(t.Email) == EmailKey(l.To)) {
+		if t.Email != "" && !t.Disabled() && (!l.Kind.ForSeveral() || EmailKey(t.Email) == EmailKey(l.To)) {
 			able = append(able, t)
 		}
 	}

@@ -46,6 +46,9 @@ func TestWhatMayBeSentAgainAndStopped(t *testing.T) {
 		model.LetterRingUs:          {model.RepeatNever, true},
 		model.LetterPasswordChanged: {model.RepeatCopy, false},
 		model.LetterEmailChanged:    {model.RepeatCopy, false},
+		model.LetterTrouble:         {model.RepeatLink, true},
+		model.LetterSecured:         {model.RepeatLink, true},
+		model.LetterSecuredNotice:   {model.RepeatCopy, false},
 	}
 	owner := model.Actor{Kind: model.ByPerson, AccountID: 99, Role: model.RoleOwner}
 	about := []model.Account{ruth()}

@@ -12,7 +12,7 @@ var (
 	letterKinds = []model.LetterKind{
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged,
-		model.LetterSettingsChanged, model.LetterTest,
+		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterTest,
 	}
 	letterStates = []model.LetterState{
 		model.LetterWaiting, model.LetterSending, model.LetterAccepted, model.LetterRetrying,
@@ -162,6 +162,9 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterPasswordChanged: {1, false, false},
 		model.LetterEmailChanged:    {1, false, false},
 		model.LetterSettingsChanged: {1, false, false},
+		model.LetterTrouble:         {1, false, true},
+		model.LetterSecured:         {0, false, true},
+		model.LetterSecuredNotice:   {1, false, false},
 		model.LetterTest:            {0, true, false},
 	}
 	for _, k := range letterKinds {

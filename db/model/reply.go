@@ -152,7 +152,7 @@ const LongestReply = 1024
 // tokens is anything as long as the secret part of a link, and whatever stands
 // where it would: quoted from a letter as it crossed the wire, a link is folded
 // by "=" and a line break, or cut.
-var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|(reset/)[a-z2-7=]+( [a-z2-7]{6,})*`)
+var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|((?:reset|not-me)/)[a-z2-7=]+( [a-z2-7]{6,})*`)
 
 // CleanReply makes another server's words fit to be kept and shown: one line of
 // at most 1 KB, readable, and without the link: a spam filter likes to quote

@@ -56,6 +56,7 @@ const (
 	EndUsed      EndReason = "used"
 	EndReplaced  EndReason = "replaced"
 	EndCancelled EndReason = "cancelled"
+	EndNotMe     EndReason = "not_me" // its reader said that they had not asked for it
 )
 
 // Reset is one password reset: a link that lets its holder choose a new
@@ -127,7 +128,7 @@ func (r Reset) State(a Account, newerLives bool, now time.Time) ResetState {
 	switch {
 	case r.forgotten(now):
 		return ResetUnknown
-	case r.EndReason == EndCancelled:
+	case r.EndReason == EndCancelled, r.EndReason == EndNotMe:
 		return ResetCancelled
 	case r.EndReason == EndUsed:
 		return ResetUsed
@@ -167,10 +168,18 @@ func (r Reset) AskedJustNow(by Actor, now time.Time) bool {
 // Shown reports whether the status message stands on the Settings tab.
 func (r Reset) Shown(a Account, now time.Time) bool { return r.SameOnResend(a, now) }
 
+// linkUse is one of the two things a link's row makes a token for: the purpose
+// of the derived key, and the word in the message.
+type linkUse struct{ key, word string }
+
+var (
+	opening = linkUse{"reset", "latchkey/reset/v1"}
+	notMe   = linkUse{"not-me", "latchkey/not-me/v1"}
+)
+
 const (
-	resetPurpose = "latchkey/reset/v1"
-	selectorLen  = 8
-	tagLen       = 17
+	selectorLen = 8
+	tagLen      = 17
 	// TokenLen is the length of a reset token in characters.
 	TokenLen = (selectorLen + tagLen) * 8 / 5
 )
@@ -182,8 +191,10 @@ var tokenCoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // ResetToken is what stands behind /reset/ in a link. It is derived from the
 // row and a key that is not in the database, so a stolen database opens
 // nothing, and the same link can be mailed again without being stored.
-func (k Keyring) ResetToken(r Reset) (Secret, error) {
-	tag, err := k.resetTag(r)
+func (k Keyring) ResetToken(r Reset) (Secret, error) { return k.linkToken(r, opening) }
+
+func (k Keyring) linkToken(r Reset, use linkUse) (Secret, error) {
+	tag, err := k.linkTag(r, use)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -191,7 +202,7 @@ func (k Keyring) ResetToken(r Reset) (Secret, error) {
 	return NewSecret(tokenCoding.EncodeToString(raw)), nil
 }
 
-// ParseResetToken takes a token apart. It is strict: one length, one
+// ParseResetToken takes a token apart, one of a link or of its "It wasn't me". It is strict: one length, one
 // alphabet, one spelling.
 func ParseResetToken(token string) (selector [8]byte, tag []byte, ok bool) {
 	if len(token) != TokenLen {
@@ -209,11 +220,11 @@ func ParseResetToken(token string) (selector [8]byte, tag []byte, ok bool) {
 
 // VerifyReset reports whether a tag is the one of this link, in constant time.
 func (k Keyring) VerifyReset(r Reset, tag []byte) bool {
-	want, err := k.resetTag(r)
+	want, err := k.linkTag(r, opening)
 	return err == nil && hmac.Equal(want, tag)
 }
 
-// resetTag is the first 17 bytes (136 bits) of an HMAC over everything that
+// linkTag is the first 17 bytes (136 bits) of an HMAC over everything that
 // must not change under a link. Each ingredient has its reason:
 //
 //   - the purpose, so that no other tag of ours can pass for a link;
@@ -228,13 +239,13 @@ func (k Keyring) VerifyReset(r Reset, tag []byte) bool {
 //
 // All fields carry their length: without it "ab"+"c" and "a"+"bc" would be
 // the same message.
-func (k Keyring) resetTag(r Reset) ([]byte, error) {
-	key, err := k.Derive(r.KeyID, "reset")
+func (k Keyring) linkTag(r Reset, use linkUse) ([]byte, error) {
+	key, err := k.Derive(r.KeyID, use.key)
 	if err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, key)
-	writeField(mac, []byte(resetPurpose))
+	writeField(mac, []byte(use.word))
 	writeField(mac, r.Selector[:])
 	for _, n := range []int64{r.ID, r.AccountID, r.MadeAt.Unix(), r.ExpiresAt.Unix()} {
 		writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(n)))

@@ -208,7 +208,7 @@ func TestHalfAnEndIsAnEnd(t *testing.T) {
 }
 
 func TestAnEndCountsFromItsVerySecond(t *testing.T) {
-	for _, reason := range []model.EndReason{model.EndUsed, model.EndReplaced, model.EndCancelled} {
+	for _, reason := range []model.EndReason{model.EndUsed, model.EndReplaced, model.EndCancelled, model.EndNotMe} {
 		r := link()
 		r.EndedAt, r.EndReason = noon, reason
 		if r.Live(ruth(), noon) {
@@ -229,6 +229,7 @@ func TestNinetyDaysAfterItsEndALinkIsLikeAnUnknownOne(t *testing.T) {
 		{"expired", "", noon.Add(7 * day), model.ResetExpired},
 		{"used", model.EndUsed, ended, model.ResetUsed},
 		{"cancelled", model.EndCancelled, ended, model.ResetCancelled},
+		{"not theirs", model.EndNotMe, ended, model.ResetCancelled},
 		{"replaced", model.EndReplaced, ended, model.ResetReplaced},
 		{"cancelled long after it expired", model.EndCancelled, noon.Add(20 * day), model.ResetCancelled},
 	}

@@ -75,9 +75,12 @@ func (t Template) Merge(was, theirs Template) (merged Template, changed []string
 	return t, changed
 }
 
-// SampleLink is the end of a link in letters that are only looked at. It is no
-// token, so it opens nothing.
-const SampleLink = "/reset/a-sample-link-that-opens-nothing"
+// SampleLink and SampleNotMe are the ends of links in letters that are only
+// looked at. They are no tokens, so they open nothing.
+const (
+	SampleLink  = "/reset/a-sample-link-that-opens-nothing"
+	SampleNotMe = "/not-me/a-sample-link-that-opens-nothing"
+)
 
 // SampleLetter is a letter of a kind as this person would get it now, but for
 // its links.
@@ -91,13 +94,18 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 	}
 	names := []string{name}
 	switch {
+	case k == LetterPasswordChanged:
+		c.ByLink, c.NotMe = true, NewSecret(s.BaseURL+SampleNotMe)
+		return c
 	case k == LetterResetSeveral:
 		names = append(names, "Nina Holm")
 	case !k.CarriesLink():
 		return c
 	}
 	for _, name := range names {
-		c.Links = append(c.Links, LetterLink{Name: name, URL: NewSecret(s.BaseURL + SampleLink), Expires: now.Add(s.Resets.Lifetime)})
+		c.Links = append(c.Links, LetterLink{
+			Name: name, URL: NewSecret(s.BaseURL + SampleLink), NotMe: NewSecret(s.BaseURL + SampleNotMe), Expires: now.Add(s.Resets.Lifetime),
+		})
 	}
 	return c
 }
@@ -125,7 +133,14 @@ const (
 	peopleBlock     = "people"
 	buttonTag       = `<a class="button" href="{{link}}">`
 	linkTag         = `<a href="{{link}}">`
+
+	notMePlaceholder = "not_me"
+	notMeTag         = `<a href="{{not_me}}">`
 )
+
+// isAddress reports whether a placeholder becomes a web address that its reader
+// alone may have.
+func isAddress(name string) bool { return name == linkPlaceholder || name == notMePlaceholder }
 
 // templateTags is every tag that the HTML of a template may hold, written
 // exactly like this, and the tag that closes it. Without attributes there is
@@ -134,7 +149,7 @@ const (
 var templateTags = map[string]string{
 	"<p>": "</p>", "<h1>": "</h1>", "<strong>": "</strong>", "<em>": "</em>", "<small>": "</small>",
 	"<ul>": "</ul>", "<ol>": "</ol>", "<li>": "</li>", "<br>": "",
-	linkTag: "</a>", buttonTag: "</a>",
+	linkTag: "</a>", buttonTag: "</a>", notMeTag: "</a>",
 }
 
 // TemplateTags lists the tags that the HTML of a template may hold.
@@ -146,26 +161,29 @@ var anyLetter = []string{"association", "portal", "base_url", "from", "support",
 // letterPlaceholders is what each kind can say besides. A letter to an
 // unknown address has no {{email}}: it repeats nothing that was typed.
 var letterPlaceholders = map[LetterKind][]string{
-	LetterWelcome:         {"name", "email", "requested_by", linkPlaceholder, "expires", "lasts"},
-	LetterReset:           {"name", "email", "requested_by", linkPlaceholder, "expires", "lasts"},
+	LetterWelcome:         {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
+	LetterReset:           {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
 	LetterResetSeveral:    {"email", "requested_by"},
 	LetterNoAccount:       {},
 	LetterRingUs:          {"name", "email"},
 	LetterPasswordChanged: {"name", "email", "changed", "how"},
 	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
 	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
+	LetterTrouble:         {"email"},
+	LetterSecured:         {"name", "email", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
+	LetterSecuredNotice:   {"name", "email", "changed"},
 	LetterTest:            {"name", "email"},
 }
 
 // eachPerson is what {{#people}} repeats.
-var eachPerson = []string{"name", linkPlaceholder, "expires", "lasts"}
+var eachPerson = []string{"name", linkPlaceholder, notMePlaceholder, "expires", "lasts"}
 
 // Placeholders lists what a kind of letter can say, and what it can repeat
 // for each person, if anything.
 func (k LetterKind) Placeholders() (one, people []string) {
 	one = slices.Concat(anyLetter, letterPlaceholders[k])
 	slices.Sort(one)
-	if k == LetterResetSeveral {
+	if k.ForSeveral() {
 		people = eachPerson
 	}
 	return one, people
@@ -224,12 +242,12 @@ func (p templatePart) check(k LetterKind) *TemplateError {
 			if !slices.Contains(known, piece.text) {
 				return p.wrong(piece.at, p.unknown(piece.text, known, people))
 			}
-			if piece.text != linkPlaceholder {
+			if !isAddress(piece.text) {
 				continue
 			}
-			linked = true
+			linked = linked || piece.text == linkPlaceholder
 			if _, after, _ := strings.Cut(p.text[piece.at:], "}}"); runsOn(after) {
-				return p.wrong(piece.at, "Leave a space or a new line after {{link}}: mail programs would take what follows for a part of it.")
+				return p.wrong(piece.at, "Leave a space or a new line after {{"+piece.text+"}}: mail programs would take what follows for a part of it.")
 			}
 		}
 	}
@@ -251,6 +269,13 @@ func (t Template) Clean() Template {
 		return strings.TrimRight(strings.ReplaceAll(lineBreaks.Replace(strings.ToValidUTF8(s, "\ufffd")), "\t", " "), " \n")
 	}
 	return Template{Subject: clean(t.Subject), Text: clean(t.Text), HTML: clean(t.HTML)}
+}
+
+// Uses reports whether a part of the template has a placeholder.
+func (t Template) Uses(part, name string) bool {
+	p := templatePart{part, *t.Part(part)}
+	pieces, _ := p.parse()
+	return slices.ContainsFunc(pieces, func(one piece) bool { return one.kind == placeholder && one.text == name })
 }
 
 // Fill puts values into a template. A value arrives as one line without
@@ -339,7 +364,7 @@ func (p templatePart) parse() ([]piece, *TemplateError) {
 				}
 				open = open[:len(open)-1]
 			case literal, placeholder:
-				if p.name == "subject" && one.text == linkPlaceholder {
+				if p.name == "subject" && isAddress(one.text) {
 					// Subjects are shown on lock screens and kept in the logs
 					// of every server on the way.
 					return nil, p.wrong(i, "The link cannot stand in the subject.")
@@ -358,11 +383,13 @@ func (p templatePart) parse() ([]piece, *TemplateError) {
 			if open, bad = p.nest(open, tag, i); bad != nil {
 				return nil, bad
 			}
-			if before, after, ok := strings.Cut(tag, "{{link}}"); ok {
-				say(i)
-				pieces = append(pieces,
-					piece{literal, before, i}, piece{placeholder, linkPlaceholder, i + len(before)}, piece{literal, after, i + len(tag) - len(after)})
-				rest = i + len(tag)
+			for _, name := range []string{linkPlaceholder, notMePlaceholder} {
+				if before, after, ok := strings.Cut(tag, "{{"+name+"}}"); ok {
+					say(i)
+					pieces = append(pieces,
+						piece{literal, before, i}, piece{placeholder, name, i + len(before)}, piece{literal, after, i + len(tag) - len(after)})
+					rest = i + len(tag)
+				}
 			}
 			i += len(tag)
 		default:
@@ -453,13 +480,13 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 				return p.wrong(one.at, p.unknown(one.text, slices.Sorted(maps.Keys(v.One)), nil))
 			}
 			value = OneLine(value)
-			if one.text == linkPlaceholder && !strings.HasPrefix(value, "https://") && !strings.HasPrefix(value, "http://") {
+			if isAddress(one.text) && !strings.HasPrefix(value, "https://") && !strings.HasPrefix(value, "http://") {
 				return p.wrong(one.at, "The link is no web address.")
 			}
 			if p.html() {
 				value = EscapeHTML(value)
 			}
-			if one.text == linkPlaceholder && p.glues(b.String()) {
+			if isAddress(one.text) && p.glues(b.String()) {
 				b.WriteByte(' ')
 			}
 			b.WriteString(value)
@@ -499,7 +526,7 @@ func (p templatePart) glues(before string) bool {
 	switch {
 	case at < 0:
 		return true
-	case tag+"{{link}}\">" == linkTag[1:], tag+"{{link}}\">" == buttonTag[1:]:
+	case tag+"{{link}}\">" == linkTag[1:], tag+"{{link}}\">" == buttonTag[1:], tag+"{{not_me}}\">" == notMeTag[1:]:
 		return false // the link is the address of this tag
 	case strings.Count(tag, ">") != 1 || !strings.HasSuffix(tag, ">"):
 		return true // words stand between

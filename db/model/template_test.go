@@ -118,7 +118,12 @@ func TestTemplateErrorNamesThePlace(t *testing.T) {
 		{"a link that runs on", LetterReset, Template{"s", "{{link}}/x", html}, "text", 1, 1, "Leave a space"},
 		{"a link that runs into a value", LetterReset, Template{"s", "{{link}}{{name}}", html}, "text", 1, 1, "Leave a space"},
 		{"no code yet", LetterReset, Template{"s", text + "{{code}}", html}, "text", 3, 1, "no placeholder {{code}}"},
-		{"no way to say it was not me yet", LetterReset, Template{"s", text + "{{not_me}}", html}, "text", 3, 1, "no placeholder {{not_me}}"},
+		{"nobody to say it was not me of", LetterRingUs, Template{"s", "x\n{{not_me}}", html}, "text", 2, 1, "no placeholder {{not_me}}"},
+		{"not me in the subject", LetterReset, Template{"s {{not_me}}", text, html}, "subject", 1, 3, "cannot stand in the subject"},
+		{"not me runs on", LetterReset, Template{"s", "{{link}}\n{{not_me}}x", html}, "text", 2, 1, "after {{not_me}}"},
+		{"not me as a part of an address", LetterReset, Template{"s", "{{link}}", `<a href="https://x.example/{{not_me}}">x</a>` + html}, "html", 1, 1, "Only the link can"},
+		{"not me instead of the link", LetterReset, Template{"s", "{{not_me}}", html}, "text", 1, 11, "link is missing"},
+		{"one not me for several", LetterTrouble, Template{"s", "{{#people}}{{link}}\n{{/people}}{{not_me}}", html}, "text", 2, 12, "different for each person"},
 		{"the program's own words", LetterReset, Template{"s", text + "{{.}}", html}, "text", 3, 1, "no placeholder {{.}}"},
 		{"a call", LetterReset, Template{"s", text + `{{printf "%s" .}}`, html}, "text", 3, 1, "no placeholder"},
 		{"a path", LetterReset, Template{"s", text + "{{../../secret.key}}", html}, "text", 3, 1, "no placeholder"},
@@ -249,6 +254,9 @@ func TestASampleOpensNothing(t *testing.T) {
 		for _, l := range c.Links {
 			if _, _, ok := ParseResetToken(strings.TrimPrefix(l.URL.Reveal(), s.BaseURL+"/reset/")); ok {
 				t.Errorf("%s: the link is a token", k)
+			}
+			if _, _, ok := ParseResetToken(strings.TrimPrefix(l.NotMe.Reveal(), s.BaseURL+"/not-me/")); ok || l.NotMe.IsZero() {
+				t.Errorf("%s: what says that it was not them is a token, or missing", k)
 			}
 		}
 	}

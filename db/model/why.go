@@ -99,6 +99,9 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 			return step(StepSend, "It worked since then. If they forgot the password again, send a new link.")
 		}
 		return step(StepAskThem, "Ask what they type: "+quoted(a.Login(len(r.SharedWith) > 0))+" and the new password. Or send a new link.")
+	case link.EndReason == EndNotMe:
+		fact(true, link.EndedAt, "They said it wasn’t them who asked for the last link, which ended it.")
+		return step(StepSend, "Ask whether they want a link now, and send a new one.")
 	case link.EndReason == EndCancelled:
 		fact(true, link.EndedAt, "The last link was cancelled.")
 		return step(StepSend, "Send a new one.")
@@ -128,6 +131,9 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 		return step(StepCopy, text)
 	}
 	l := r.LastLetter
+	if l != nil && l.Kind == LetterSecured {
+		fact(true, l.CreatedAt, "They said it wasn’t them who chose the last password. It does not work any more; a new link went out.")
+	}
 	switch {
 	case l == nil:
 		fact(true, time.Time{}, "There is no email address on the account.")

@@ -114,6 +114,10 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 
 		{"cancelled", func(r *model.AccountRecord) { end(r, model.EndCancelled, noon.Add(time.Minute)) }, false, hour,
 			model.StepSend, "Send a new one", "cancelled", true, noon.Add(time.Minute)},
+		{"they said it wasn't them", func(r *model.AccountRecord) { end(r, model.EndNotMe, noon.Add(time.Minute)) }, false, hour,
+			model.StepSend, "send a new one", "wasn’t them who asked", true, noon.Add(time.Minute)},
+		{"they said so after it was used", func(r *model.AccountRecord) { r.LastLetter.Kind = model.LetterSecured }, false, hour,
+			model.StepAskThem, "junk folder", "wasn’t them who chose", true, noon},
 		{"expired", func(r *model.AccountRecord) { r.Status = nil }, false, noon.Add(7 * day),
 			model.StepSend, "Send a new one", "expired before it was used", true, noon.Add(7 * day)},
 		{"expired, a second before", func(r *model.AccountRecord) { r.Status = nil }, false, noon.Add(7*day - time.Second),
@@ -256,7 +260,7 @@ func TestThereIsAlwaysOneStepThatCanBeTaken(t *testing.T) {
 		}
 		for n := range 1 << 6 {
 			bit := func(i int) bool { return n>>i&1 == 1 }
-			for _, reason := range []model.EndReason{"", model.EndUsed, model.EndReplaced, model.EndCancelled} {
+			for _, reason := range []model.EndReason{"", model.EndUsed, model.EndReplaced, model.EndCancelled, model.EndNotMe} {
 				for _, state := range append([]model.LetterState{""}, letterStates...) {
 					for _, at := range moments {
 						now := noon.Add(at)
