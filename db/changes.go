@@ -107,7 +107,7 @@ func (t *touched) by(statement string) {
 var keptOfNobody = map[string]bool{
 	"reset": true, "reset_shown": true, "letter": true, "letter_subject": true, "letter_attempt": true,
 	"audit": true, "audit_detail": true, "failure": true, "intake": true, "former_email": true,
-	"member_term": true, "member_crowd": true, "template": true,
+	"member_term": true, "member_crowd": true, "template": true, "not_me": true,
 }
 
 // written is the table that a statement changes, "" if it does not begin with

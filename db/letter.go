@@ -97,7 +97,7 @@ func (tx *Tx) hurrySeveral(ctx context.Context, all []subject) (bool, error) {
 	res, err := tx.ExecContext(ctx, `
 		UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying') AND id IN (
 			SELECT s.letter_id FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-			WHERE l.kind = 'reset_several' AND s.reset_id IN (`+marks+`) GROUP BY s.letter_id HAVING count(*) = +?)`,
+			WHERE l.kind IN ('reset_several', 'trouble') AND s.reset_id IN (`+marks+`) GROUP BY s.letter_id HAVING count(*) = +?)`,
 		append(append([]any{tx.Now.Unix()}, args...), len(all))...)
 	if err != nil {
 		return false, err
@@ -110,21 +110,34 @@ func (tx *Tx) hurrySeveral(ctx context.Context, all []subject) (bool, error) {
 // formerFor is how long former addresses are told of a changed password.
 const formerFor = 30 * 24 * time.Hour
 
+// formerEmails are the addresses that an account left lately.
+func (tx *Tx) formerEmails(ctx context.Context, a model.Account) ([]string, error) {
+	all, err := rows(ctx, tx, func(rs *sql.Rows) (email string, err error) { return email, rs.Scan(&email) },
+		`SELECT DISTINCT email FROM former_email WHERE member_id = +? AND left_at > +?`, a.MemberID, tx.Now.Add(-formerFor).Unix())
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{model.EmailKey(a.Email): true}
+	var former []string
+	for _, email := range all {
+		if key := model.EmailKey(email); !seen[key] {
+			seen[key] = true
+			former = append(former, email)
+		}
+	}
+	return former, nil
+}
+
 // postPasswordChanged tells the account's address, and those it had before,
 // that the password was changed. reset is the link it came from, 0 if none.
 func (tx *Tx) postPasswordChanged(ctx context.Context, actor model.Actor, a model.Account, reset int64) error {
-	to, err := rows(ctx, tx, func(rs *sql.Rows) (email string, err error) { return email, rs.Scan(&email) },
-		`SELECT DISTINCT email FROM former_email WHERE member_id = +? AND left_at > +?`, a.MemberID, tx.Now.Add(-formerFor).Unix())
+	former, err := tx.formerEmails(ctx, a)
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
-	for _, email := range append([]string{a.Email}, to...) {
-		if key := model.EmailKey(email); !seen[key] {
-			seen[key] = true
-			if err := tx.post(ctx, actor, model.LetterPasswordChanged, email, letterFacts{ChangedAt: tx.Now.Unix()}, subject{a.ID, reset}); err != nil {
-				return err
-			}
+	for _, email := range append([]string{a.Email}, former...) {
+		if err := tx.post(ctx, actor, model.LetterPasswordChanged, email, letterFacts{ChangedAt: tx.Now.Unix()}, subject{a.ID, reset}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -407,8 +420,11 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			c.RequestedBy = p.reset.AskedName
 		}
 		if l.Kind == model.LetterPasswordChanged {
-			c.AskedKind = p.reset.AskedKind // whoever set the password came by the link: who asked for that?
+			c.ByLink, c.AskedKind = true, p.reset.AskedKind // whoever set the password came by the link: who asked for that?
 			if c.SeenBy, err = seenBy(ctx, q, p.reset.ID); err != nil {
+				return c, err
+			}
+			if c.NotMe, err = d.notMeOfPassword(s, l, *p.reset, links); err != nil {
 				return c, err
 			}
 		}
@@ -423,10 +439,27 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			if err != nil {
 				return c, err
 			}
-			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, URL: link, Expires: p.reset.ExpiresAt})
+			notMe, err := notMeLink(d.keys, s, *p.reset)
+			if err != nil {
+				return c, err
+			}
+			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, URL: link, NotMe: notMe, Expires: p.reset.ExpiresAt})
 		}
 	}
 	return c, nil
+}
+
+// notMeOfPassword is where the reader of a password-changed letter says that it
+// was not them, zero if nowhere: the address that the link was mailed to may,
+// as long as it can be said at all, and a former address may not.
+func (d *DB) notMeOfPassword(s model.Settings, l model.Letter, r model.Reset, links linking) (model.Secret, error) {
+	switch {
+	case model.EmailKey(l.To) != model.EmailKey(r.Email) || !r.MayDisown(l.CreatedAt):
+		return model.Secret{}, nil
+	case links == blankLinks:
+		return model.NewSecret(s.BaseURL + "/not-me/"), nil
+	}
+	return notMeLink(d.keys, s, r)
 }
 
 // seenBy is who at the office had a link on screen, by the names they had then.

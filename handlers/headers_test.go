@@ -15,6 +15,7 @@ func (s *site) pages(t testing.TB) map[string]*reply {
 	t.Helper()
 	id := dbtest.MemberWithAccount(t, s.db, "Nina Holm", "nina@example.org")
 	token := dbtest.Token(t, s.db, id).Reveal()
+	notMe := dbtest.NotMe(t, s.db, id).Reveal()
 	stranger, office := s.browser(t), s.owner(t)
 	record := "/admin/members/" + strconv.FormatInt(id, 10)
 	all := map[string]*reply{
@@ -27,6 +28,10 @@ func (s *site) pages(t testing.TB) map[string]*reply {
 		"reset refused":  stranger.post("/reset", "token", token, "password", "short"),
 		"not valid":      stranger.get("/reset?r=unknown"),
 		"reopen":         stranger.get("/reset"),
+		"to not me":      stranger.get("/not-me/" + notMe),
+		"not me":         stranger.get("/not-me?r=" + handle(notMe)),
+		"not me unknown": stranger.get("/not-me?r=unknown"),
+		"not me reopen":  stranger.get("/not-me"),
 		"no page":        stranger.get("/nothing"),
 		"method":         stranger.get("/sign-out"),
 		"other site":     stranger.send(stranger.request("POST", "/sign-in", "", "Sec-Fetch-Site", "cross-site")),
@@ -72,7 +77,7 @@ func TestEveryPageHasItsHeaders(t *testing.T) {
 			t.Errorf("%s may be kept: %q", name, a.header.Values("Cache-Control"))
 		}
 		want := "same-origin"
-		if name == "to the reset" {
+		if name == "to the reset" || name == "to not me" {
 			want = "no-referrer"
 		}
 		if got := a.header.Get("Referrer-Policy"); got != want {

@@ -38,6 +38,9 @@ func (p *portal) table() []route {
 		{get, "/reset", public, p.showReset},
 		{post, "/reset", public, p.setPassword},
 		{post, "/reset/renew", public, p.renewReset},
+		{get, "/not-me/{token}", public, p.openNotMe},
+		{get, "/not-me", public, p.showNotMe},
+		{post, "/not-me", public, p.sayNotMe},
 
 		{get, "/account", signedIn, p.showAccount},
 		{get, "/account/password", signedIn, p.showPassword},

@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,6 +168,12 @@ func memberPages() map[string]templ.Component {
 	for _, state := range []model.ResetState{model.ResetExpired, model.ResetReplaced, model.ResetUsed, model.ResetCancelled, model.ResetUnknown} {
 		pages["ended, "+string(state)] = ResetEndedPage(p, EndedProps{State: state, Token: token, When: now.Add(-time.Hour)})
 	}
+	for _, state := range notMeStates {
+		for _, said := range []bool{false, true} {
+			pages[fmt.Sprintf("not me, %s, said: %v", state, said)] = NotMePage(p, model.OpenedNotMe{State: state, Said: said, UsedAt: now.Add(-time.Hour)}, token)
+		}
+	}
+	pages["not me, reopen"] = NotMeReopenPage(p)
 	return pages
 }
 

@@ -172,6 +172,27 @@ func SetPassword(t testing.TB, d *db.DB, memberID int64, password string) {
 // postman would: from the row and the key.
 func Token(t testing.TB, d *db.DB, memberID int64) model.Secret {
 	t.Helper()
+	token, err := d.Keys().ResetToken(Link(t, d, memberID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// NotMe is the token by which the newest link of a member's account can be
+// disowned.
+func NotMe(t testing.TB, d *db.DB, memberID int64) model.Secret {
+	t.Helper()
+	token, err := d.Keys().NotMeToken(Link(t, d, memberID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// Link is the newest link of a member's account.
+func Link(t testing.TB, d *db.DB, memberID int64) model.Reset {
+	t.Helper()
 	r, err := d.RecordWithoutLink(t.Context(), model.ShellActor(), memberID)
 	if err != nil {
 		t.Fatal(err)
@@ -179,11 +200,7 @@ func Token(t testing.TB, d *db.DB, memberID int64) model.Secret {
 	if r.Latest == nil {
 		t.Fatalf("member %d has no link", memberID)
 	}
-	token, err := d.Keys().ResetToken(*r.Latest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return *r.Latest
 }
 
 // Person makes somebody with a role, a password and an email, and gives them
