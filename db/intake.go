@@ -67,16 +67,22 @@ const (
 )
 
 func (tx *Tx) workIntake(ctx context.Context, id int64) error {
-	var typed string
+	var typed, kind string
 	var network []byte
-	err := tx.QueryRowContext(ctx, `SELECT typed, network FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network)
+	err := tx.QueryRowContext(ctx, `SELECT typed, network, kind FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network, &kind)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	outcome, joined, err := tx.answerIntake(ctx, typed, network)
+	var outcome string
+	var joined int
+	if kind == intakeTrouble {
+		outcome, err = tx.answerTrouble(ctx, typed)
+	} else {
+		outcome, joined, err = tx.answerIntake(ctx, typed, network)
+	}
 	if err != nil {
 		return err
 	}

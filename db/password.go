@@ -194,7 +194,10 @@ func (d *DB) checkOwnPassword(ctx context.Context, actor model.Actor, typed mode
 		return me, err
 	}
 	if !stored.Matches(tried) {
-		err := d.actBy(ctx, actor, func(tx *Tx) error { return tx.countFailure(ctx, me.bucket, me.bucket) })
+		err := d.actBy(ctx, actor, func(tx *Tx) error {
+			_, err := tx.countFailure(ctx, me.bucket, me.bucket)
+			return err
+		})
 		return me, errors.Join(err, model.Invalid("current_password", "This is not your present password."))
 	}
 	return me, nil

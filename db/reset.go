@@ -427,7 +427,7 @@ func (tx *Tx) mayAsk(ctx context.Context, a model.Account) (bool, error) {
 	err := tx.QueryRowContext(ctx, `
 		SELECT count(*) FILTER (WHERE l.created_at > +?), count(*)
 		FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-		WHERE s.account_id = +? AND l.asked_kind = 'member' AND l.kind <> 'password_changed' AND l.created_at > +?`,
+		WHERE s.account_id = +? AND (l.asked_kind = 'member' OR l.kind = 'trouble') AND l.kind <> 'password_changed' AND l.created_at > +?`,
 		tx.Now.Add(-time.Hour).Unix(), a.ID, tx.Now.Add(-24*time.Hour).Unix()).Scan(&hour, &day)
 	return hour < ownPerHour && day < ownPerDay, err
 }
@@ -470,6 +470,12 @@ func (tx *Tx) answer(ctx context.Context, actor model.Actor, all []model.Account
 		}
 		return tx.send(ctx, actor, able[0], kind)
 	}
+	return tx.sendSeveral(ctx, actor, able, model.LetterResetSeveral)
+}
+
+// sendSeveral is send for all who share an address: one letter, with a link for
+// each.
+func (tx *Tx) sendSeveral(ctx context.Context, actor model.Actor, able []model.Account, kind model.LetterKind) error {
 	var about []subject
 	for _, a := range able {
 		r, err := tx.link(ctx, actor, a, false)
@@ -486,7 +492,7 @@ func (tx *Tx) answer(ctx context.Context, actor model.Actor, all []model.Account
 	if merged, err := tx.hurrySeveral(ctx, about); err != nil || merged {
 		return err
 	}
-	return tx.post(ctx, actor, model.LetterResetSeveral, able[0].Email, letterFacts{}, about...)
+	return tx.post(ctx, actor, kind, able[0].Email, letterFacts{}, about...)
 }
 
 func subjects(all []model.Account) []subject {

@@ -418,8 +418,15 @@ func (tx *Tx) rehash(ctx context.Context, accountID int64, hash model.PasswordHa
 const longestTried = 4096
 
 func (tx *Tx) refuseSignIn(ctx context.Context, network, login string, all []candidate, buckets [][]byte) error {
+	var f model.Failures
 	for _, b := range buckets {
-		if err := tx.countFailure(ctx, b, tx.db.crowdBucket(login)); err != nil {
+		var err error
+		if f, err = tx.countFailure(ctx, b, tx.db.crowdBucket(login)); err != nil {
+			return err
+		}
+	}
+	if f.Trouble() { // of the login over all networks, or of a known device
+		if err := tx.noteTrouble(ctx, login, network); err != nil {
 			return err
 		}
 	}
@@ -607,16 +614,16 @@ func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait t
 	}, 0, nil
 }
 
-func (tx *Tx) countFailure(ctx context.Context, bucket, login []byte) error {
+func (tx *Tx) countFailure(ctx context.Context, bucket, login []byte) (model.Failures, error) {
 	f, err := failures(ctx, tx, bucket)
 	if err != nil {
-		return err
+		return f, err
 	}
 	f = f.Next(tx.Now)
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO failure (bucket, login, count, last_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (bucket) DO UPDATE SET count = excluded.count, last_at = excluded.last_at`, bucket, login, f.Count, f.LastAt.Unix())
-	return err
+	return f, err
 }
 
 func (tx *Tx) clearFailures(ctx context.Context, buckets ...[]byte) error {

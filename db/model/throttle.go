@@ -56,6 +56,10 @@ func (f Failures) Next(now time.Time) Failures {
 	return Failures{Count: f.Count + 1, LastAt: now}
 }
 
+// Trouble reports whether this failure is the one at which the account's holder
+// is written to: it may be they who cannot get in (product.md §4.8).
+func (f Failures) Trouble() bool { return f.Count == freeFailures }
+
 // stale: after a day without a failure the bucket is empty.
 func (f Failures) stale(now time.Time) bool { return !now.Before(f.LastAt.Add(forgetFailures)) }
 

@@ -1,0 +1,80 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"latchkey/db/model"
+)
+
+// intakeTrouble is the kind of a row that a failed sign-in left. Those of
+// "Forgot password?" are of the kind that the table calls its default.
+const intakeTrouble = "trouble"
+
+// noteTrouble has the holder of a login written to, if there is one, outside
+// the request: as with "Forgot password?", one identical row is written
+// whatever the login is, so a failed sign-in tells nobody whether it exists.
+func (tx *Tx) noteTrouble(ctx context.Context, login, network string) error {
+	if len(login) > typedMax {
+		login = "" // nobody's; the row is written all the same
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO intake (kind, typed, network, made_at) VALUES (?, ?, ?, ?)`,
+		intakeTrouble, login, tx.db.keys.Blind("intake", network), tx.Now.Unix())
+	return err
+}
+
+// troubleEvery is how long no second letter follows to the same account.
+const troubleEvery = 24 * time.Hour
+
+// answerTrouble writes to whoever a login may mean that somebody could not sign
+// in with it, with a link. A member number means one account, an address all
+// that share it.
+func (tx *Tx) answerTrouble(ctx context.Context, login string) (outcome string, err error) {
+	emailKey, memberNoKey := model.LoginKey(login)
+	all, err := accountsByEmail(ctx, tx, emailKey)
+	if memberNoKey != "" {
+		all, err = rows(ctx, tx, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE n.member_no_key = +?`, memberNoKey)
+	}
+	if err != nil {
+		return "", err
+	}
+	var able []model.Account
+	for _, a := range all {
+		may, err := tx.mayTrouble(ctx, a)
+		if err != nil {
+			return "", err
+		}
+		if may {
+			able = append(able, a)
+		}
+	}
+	// Nobody asked for it, but it came about in front of the sign-in page.
+	portal := model.SystemActor()
+	switch len(able) {
+	case 0:
+		return intakeRefused, nil
+	case 1:
+		return intakeKnown, tx.send(ctx, portal, able[0], model.LetterTrouble)
+	}
+	return intakeKnown, tx.sendSeveral(ctx, portal, able, model.LetterTrouble)
+}
+
+// mayTrouble reports whether an account gets the letter: it may sign in at all,
+// has had none for a day, and not too many of those that anybody can have sent
+// to it.
+func (tx *Tx) mayTrouble(ctx context.Context, a model.Account) (bool, error) {
+	if a.Disabled() || a.Email == "" {
+		return false, nil
+	}
+	var one int
+	err := tx.QueryRowContext(ctx, `
+		SELECT 1 FROM letter_subject s JOIN letter l ON l.id = s.letter_id
+		WHERE s.account_id = +? AND l.kind = 'trouble' AND l.created_at > +? LIMIT 1`,
+		a.ID, tx.Now.Add(-troubleEvery).Unix()).Scan(&one)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	return tx.mayAsk(ctx, a)
+}
