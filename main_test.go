@@ -631,7 +631,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		check(path)
 	}
 
-	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/nothing-here", "/setup"} {
+	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/not-me", "/not-me/aaaa", "/nothing-here", "/setup"} {
 		look(path)
 	}
 	b.askForgot()
@@ -690,6 +690,57 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	b.submit()
 	b.sees("at least")
 	check("a refused password")
+
+	look(b.notMe())
+	b.submit()
+	b.sees("Thank you for telling us")
+	check("after saying that it was not me")
+}
+
+// notMe is where the newest letter with a link can be answered, in the
+// demonstration.
+func (b *tab) notMe() string {
+	b.t.Helper()
+	b.visit("/demo/letters")
+	b.visit(value[string](b, `document.querySelector('tr:has(a[href*="/reset/"]) .who a').getAttribute("href")`))
+	return value[string](b, `document.querySelector("pre").textContent.match(/http\S+\/not-me\/[a-z2-7]{40}/)[0]`)
+}
+
+// From the letter to "Thank you", on a small telephone without scripts.
+func TestItWasNotMeNeedsOnePress(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	office := open(chrome, t, base)
+	office.signIn(email, password)
+	office.sees("Members")
+	address := office.notMe()
+
+	b := open(chrome, t, base)
+	b.withoutScripts()
+	if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 320, Height: 700, DeviceScaleFactor: 1, Mobile: true}); err != nil {
+		t.Fatal(err)
+	}
+	fits := func() {
+		t.Helper()
+		if got := value[int64](b, `document.documentElement.scrollWidth`); got > 320 {
+			t.Errorf("%s is %d wide", b.at(), got)
+		}
+	}
+	b.visit(address)
+	b.sees("You did not ask for this link?")
+	fits()
+	if at := b.at(); !strings.HasPrefix(at, "/not-me?r=") || strings.Contains(at, address[len(address)-40:]) {
+		t.Errorf("the address still holds it: %s", at)
+	}
+	b.submit()
+	b.sees("Thank you for telling us")
+	b.sees("does not work any more")
+	fits()
+	b.visit(address)
+	b.sees("Thank you for telling us")
+	office.visit("/demo/letters")
+	office.visit(value[string](office, `document.querySelector('a[href*="/reset/"]').href`))
+	office.sees("This link was cancelled")
 }
 
 // An owner types, and sees the letter beside it. Scripts or not, what is wrong
