@@ -152,6 +152,18 @@ func headTargets(m *model.Member) []any {
 	return []any{&m.ID, &m.MemberNo, &m.FirstName, &m.LastName, &m.Company, &m.Email, &m.Phone, &m.Postcode, &m.BirthDate, &m.Status}
 }
 
+// newestFate is the newest letter to an account's present address of which is
+// known what became of it: it says whether letters arrive. One that waits says
+// nothing yet, and one to a former address nothing any more. The account is
+// called a.
+const newestFate = `(
+	SELECT f.id FROM letter_subject g JOIN letter f ON f.id = g.letter_id
+	WHERE g.account_id = a.id AND f.to_key = a.email_key AND f.state IN ('accepted', 'failed', 'bounced')
+	ORDER BY g.letter_id DESC LIMIT 1)`
+
+// mailColumn is [model.Account.Mail].
+const mailColumn = `(SELECT state FROM letter WHERE id = ` + newestFate + `)`
+
 // recordQuery is the head of the record, its account, the newest link and that link's
 // newest letter. Asked for one by one they took five queries, and with them
 // half the time of the Settings tab. For what few accounts have (sharers,
@@ -163,7 +175,8 @@ const recordQuery = `
 		EXISTS (SELECT 1 FROM account o WHERE o.email_key = a.email_key AND o.id <> a.id),
 		EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.id),
 		EXISTS (SELECT 1 FROM reset_shown v WHERE v.reset_id = r.id AND v.account_id = +?2),
-		` + actorStands + `
+		` + actorStands + `,
+		EXISTS (SELECT 1 FROM near_login w WHERE w.member_id = m.id), ` + mailColumn + `
 	FROM member m
 	LEFT JOIN account a ON a.member_id = m.id
 	LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
@@ -185,7 +198,7 @@ type recordRow struct {
 
 // seen is what a look at a record tells besides what it shows.
 type seen struct {
-	failures, shared, signedIn bool
+	failures, shared, signedIn, near bool
 
 	shown       bool // the line that this person had the link on screen is written
 	actorStands bool // see still
@@ -196,7 +209,8 @@ type seen struct {
 var recordRows = sync.Pool{New: func() any {
 	row := new(recordRow)
 	row.into = slices.Concat(headTargets(&row.member), ifFound(bareAccountTargets(&row.account)), ifFound(resetTargets(&row.link)),
-		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands})
+		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands, &row.near},
+		ifFound([]any{&row.account.Mail}))
 	return row
 }}
 
@@ -218,6 +232,11 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 		return r, s, err
 	}
 	r.Member, s = row.member, row.seen
+	if s.near {
+		if r.Near, err = nearLogin(ctx, q, memberID, now); err != nil {
+			return r, s, err
+		}
+	}
 	if row.account.ID == 0 {
 		r.Why = r.Explain(actor.MayEdit() == nil, now)
 		return r, s, nil
@@ -252,6 +271,13 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 		if r.SlowedFor, err = d.slowedFor(ctx, q, a, now); err != nil {
 			return r, s, err
 		}
+	}
+	if a.Failing() {
+		l, err := scanLetter(q.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM account a JOIN letter l ON l.id = `+newestFate+` WHERE a.id = +?`, a.ID))
+		if err != nil {
+			return r, s, err
+		}
+		r.Failing = &l
 	}
 	_, r.SenderDomain, _ = strings.Cut(settings.Sender(), "@")
 	r.Why = r.Explain(actor.MaySend(a) == nil, now)

@@ -51,10 +51,19 @@ func (d *DB) WorkIntake(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if err := d.act(ctx, func(tx *Tx) error { return tx.workIntake(ctx, id) }); err != nil {
+		var stranger string
+		if err := d.act(ctx, func(tx *Tx) (err error) {
+			stranger, err = tx.workIntake(ctx, id)
+			return err
+		}); err != nil {
 			return n, err
 		}
 		n++
+		if stranger != "" {
+			if err := d.noteNear(ctx, stranger); err != nil {
+				return n, err
+			}
+		}
 	}
 }
 
@@ -66,15 +75,17 @@ const (
 	intakeRefused = "refused" // nothing was sent
 )
 
-func (tx *Tx) workIntake(ctx context.Context, id int64) error {
+// workIntake gives the address under which somebody asked for a password, as a
+// key, if nobody has an account under it.
+func (tx *Tx) workIntake(ctx context.Context, id int64) (stranger string, err error) {
 	var typed, kind string
 	var network []byte
-	err := tx.QueryRowContext(ctx, `SELECT typed, network, kind FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network, &kind)
+	err = tx.QueryRowContext(ctx, `SELECT typed, network, kind FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network, &kind)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	var outcome string
 	var joined int
@@ -84,10 +95,13 @@ func (tx *Tx) workIntake(ctx context.Context, id int64) error {
 		outcome, joined, err = tx.answerIntake(ctx, typed, network)
 	}
 	if err != nil {
-		return err
+		return "", err
+	}
+	if email, sentence := model.ParseEmail(typed); sentence == "" && kind != intakeTrouble && (outcome == intakeUnknown || outcome == intakeRefused) {
+		stranger = model.EmailKey(email)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = +?`, tx.Now.Unix(), outcome, joined, id)
-	return err
+	return stranger, err
 }
 
 func (tx *Tx) answerIntake(ctx context.Context, typed string, network []byte) (outcome string, joined int, err error) {

@@ -57,7 +57,7 @@ func memberAndAccount(ctx context.Context, q querier, id int64) (model.Member, *
 		*row = foundMember{into: row.into}
 		foundMembers.Put(row)
 	}()
-	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+`, `+bareAccountColumns+`
+	err := q.QueryRowContext(ctx, `SELECT `+memberColumns+`, `+bareAccountColumns+`, `+mailColumn+`
 		FROM member m LEFT JOIN account a ON a.member_id = m.id WHERE m.id = +?`, id).Scan(row.into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.Member{}, nil, errNoMember
@@ -80,7 +80,7 @@ type foundMember struct {
 
 var foundMembers = sync.Pool{New: func() any {
 	row := new(foundMember)
-	row.into = append(memberTargets(&row.member), ifFound(bareAccountTargets(&row.account))...)
+	row.into = append(memberTargets(&row.member), ifFound(append(bareAccountTargets(&row.account), &row.account.Mail))...)
 	return row
 }}
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"latchkey/db/model"
 )
@@ -414,15 +415,16 @@ var lookedAfter = map[model.MemberFilter]string{
 	model.FilterUnfinished: `
 		SELECT m.place FROM reset r JOIN account a ON a.id = r.account_id JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
 		WHERE r.ended_at IS NULL AND (a.last_sign_in_at IS NULL OR a.last_sign_in_at < r.asked_at)`, // else they remembered the old password
-	// What was sent to the present address says something about it, until a
-	// later letter was accepted. One that waits says nothing yet.
 	model.FilterFailing: `
-		SELECT m.place FROM letter l JOIN letter_subject s ON s.letter_id = l.id
-			JOIN account a ON a.id = s.account_id AND a.email_key = l.to_key JOIN member m INDEXED BY member_by_age ON m.id = a.member_id
-		WHERE l.state IN ('failed', 'bounced') AND NOT EXISTS (
-			SELECT 1 FROM letter_subject t JOIN letter n ON n.id = t.letter_id
-			WHERE t.account_id = a.id AND t.letter_id > l.id AND n.to_key = l.to_key AND n.state = 'accepted')`,
+		SELECT m.place ` + failing + ` JOIN member m INDEXED BY member_by_age ON m.id = a.member_id ` + isFailing,
 }
+
+// failing and isFailing are the letters for which accounts are
+// [model.Account.Failing]: there are few, so they are where to begin.
+const (
+	failing   = `FROM letter l JOIN letter_subject s ON s.letter_id = l.id JOIN account a ON a.id = s.account_id AND a.email_key = l.to_key`
+	isFailing = `WHERE l.state IN ('failed', 'bounced') AND l.id = ` + newestFate
+)
 
 func (s *sight) places(ctx context.Context, query string, args ...any) ([]int64, error) {
 	var text sql.NullString
@@ -435,31 +437,20 @@ func (s *sight) places(ctx context.Context, query string, args ...any) ([]int64,
 }
 
 // blocked are those who are disabled, and those who have to wait after wrong
-// tries. Failures are counted under a hash that tells nobody's name; whose they
-// may be stands in the audit lines of the last minutes: who had one, and who
-// was given the login under which somebody had one.
+// tries.
 func (s *sight) blocked(ctx context.Context) ([]int64, error) {
 	all, err := s.places(ctx, `
 		SELECT m.place FROM account a JOIN member m INDEXED BY member_by_age ON m.id = a.member_id WHERE a.disabled_at IS NOT NULL`)
 	if err != nil {
 		return nil, err
 	}
-	now := s.db.Now()
-	tried, err := rows(ctx, s, scanAccountRow, `SELECT `+accountColumns+accountTables+`
-		WHERE a.id IN (SELECT account_id FROM audit WHERE act IN (?, ?, ?) AND at > ?)`,
-		model.ActSignInFailed, model.ActAccountMade, model.ActEmailChanged, now.Add(-model.LongestDelay).Unix())
+	waits, err := s.slowed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var slowed []int64 // members
-	for _, a := range tried {
-		wait, err := s.db.slowedFor(ctx, s, a, now)
-		if err != nil {
-			return nil, err
-		}
-		if wait > 0 {
-			slowed = append(slowed, a.MemberID)
-		}
+	for _, w := range waits {
+		slowed = append(slowed, w.account.MemberID)
 	}
 	places, err := s.places(ctx, `SELECT place FROM member WHERE id IN (SELECT value FROM json_each(?))`, list(slowed))
 	if err != nil {
@@ -468,6 +459,36 @@ func (s *sight) blocked(ctx context.Context) ([]int64, error) {
 	all = append(all, places...)
 	slices.Sort(all)
 	return slices.Compact(all), nil
+}
+
+// slowedAccount has to wait before the next sign-in.
+type slowedAccount struct {
+	account model.Account
+	wait    time.Duration
+}
+
+// slowed are those who have to wait after wrong tries. Failures are counted
+// under a hash that tells nobody's name; whose they may be stands in the audit
+// lines of the last minutes: who had one, and who was given the login under
+// which somebody had one.
+func (s *sight) slowed(ctx context.Context) (slowed []slowedAccount, err error) {
+	now := s.db.Now()
+	tried, err := rows(ctx, s, scanAccountRow, `SELECT `+accountColumns+accountTables+`
+		WHERE a.id IN (SELECT account_id FROM audit WHERE act IN (?, ?, ?) AND at > ?)`,
+		model.ActSignInFailed, model.ActAccountMade, model.ActEmailChanged, now.Add(-model.LongestDelay).Unix())
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range tried {
+		wait, err := s.db.slowedFor(ctx, s, a, now)
+		if err != nil {
+			return nil, err
+		}
+		if wait > 0 {
+			slowed = append(slowed, slowedAccount{a, wait})
+		}
+	}
+	return slowed, nil
 }
 
 // page cuts one page out of the hits.

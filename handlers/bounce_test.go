@@ -48,7 +48,7 @@ func TestAPostedReportIsShownOnTheRecord(t *testing.T) {
 	member := fmt.Sprintf("/admin/members/%d", nina)
 	page := b.get(member + "/settings").is(http.StatusOK)
 	for selector, want := range map[string]string{
-		"#badges":            "Letter bounced",
+		"#badges":            "Letter came back",
 		"#why":               "The letter to nina@example.org bounced: it was taken, and came back.",
 		"#letter-state":      "bounced: it came back today at 13:42. Their mailbox is full.",
 		"#letter-state samp": "552 5.2.2 <nina@example.org>: mailbox full",

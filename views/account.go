@@ -68,6 +68,11 @@ func Why(p Page, r *model.AccountRecord, oob bool) templ.Component {
 				ink.raw(" ")
 				ink.moment(fact.At)
 			}
+			if fact.Reply != "" {
+				ink.raw(" <samp>")
+				ink.text(serverWords(fact.Code, fact.Reply))
+				ink.raw("</samp>")
+			}
 			ink.raw("</li>")
 		}
 		ink.raw(`</ul><div class="next">`)

@@ -114,7 +114,7 @@ func MemberSettingsPage(p Page, r model.AccountRecord, f AccountForm) templ.Comp
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = record(p, &r.Member, r.Account, r.LastLetter, "settings").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = record(p, &r.Member, r.Account, "settings").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -159,7 +159,7 @@ func MemberSettingsPart(p Page, r model.AccountRecord, f AccountForm) templ.Comp
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = badges(&r.Member, r.Account, r.LastLetter, true).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = badges(&r.Member, r.Account, true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

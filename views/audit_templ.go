@@ -196,7 +196,7 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = record(p, &a.Member, a.Account, nil, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = record(p, &a.Member, a.Account, "activity").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -271,6 +271,7 @@ var actNames = map[model.Act]string{
 	model.ActNotMe:        "They said it wasn’t them",
 	model.ActSecured:      "Password switched off, signed out everywhere",
 	model.ActNotMeSettled: "“It wasn’t me” looked into",
+	model.ActNearDone:     "Wrong address they tried seen to",
 }
 
 // actWords is what was done. Of a letter the note says which and how it ended,

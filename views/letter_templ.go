@@ -40,7 +40,7 @@ func LetterPart(p Page, r model.AccountRecord) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = badges(&r.Member, r.Account, r.LastLetter, true).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = badges(&r.Member, r.Account, true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -12,12 +12,12 @@ import (
 
 // recordHead says whose record it is. Birth date and postcode stand there to
 // recognise a caller by.
-func recordHead(p Page, m *model.Member, a *model.Account, letter *model.Letter, tab string) templ.Component {
+func recordHead(p Page, m *model.Member, a *model.Account, tab string) templ.Component {
 	return drawn(p, func(ink *pen) {
 		ink.raw(`<a class="back" href="/admin/members">← Members</a><header class="record-head"><h1>`)
 		ink.text(m.Name())
 		ink.raw("</h1>")
-		ink.badges(m, a, letter, false)
+		ink.badges(m, a, false)
 		ink.raw(`<dl class="known-by">`)
 		ink.knownBy("Member number", m.MemberNo)
 		ink.knownBy("Born", date(m.BirthDate))
@@ -46,13 +46,12 @@ func (ink *pen) knownBy(what, value string) {
 	}
 }
 
-func badges(m *model.Member, a *model.Account, letter *model.Letter, oob bool) templ.Component {
-	return drawn(Page{}, func(ink *pen) { ink.badges(m, a, letter, oob) })
+func badges(m *model.Member, a *model.Account, oob bool) templ.Component {
+	return drawn(Page{}, func(ink *pen) { ink.badges(m, a, oob) })
 }
 
-// badges are what matters at a glance. letter is the newest one, where the
-// tab knows it.
-func (ink *pen) badges(m *model.Member, a *model.Account, letter *model.Letter, oob bool) {
+// badges are what matters at a glance.
+func (ink *pen) badges(m *model.Member, a *model.Account, oob bool) {
 	ink.openPart("p", "badges", "badges", oob)
 	ink.badge("", statusName(m.Status))
 	if a == nil {
@@ -64,14 +63,22 @@ func (ink *pen) badges(m *model.Member, a *model.Account, letter *model.Letter, 
 		if a.Role.InOffice() {
 			ink.badge("held", roleName(a.Role))
 		}
-		if letter != nil && letter.State == model.LetterFailed {
-			ink.badge("trouble", "Letter failed")
-		}
-		if letter != nil && letter.State == model.LetterBounced {
-			ink.badge("trouble", "Letter bounced")
+		if a.Failing() {
+			ink.raw(`<a class="badge trouble" href="`, lettersAbout(a.ID), `">`, missedWord(a.Mail), `</a> `)
 		}
 	}
 	ink.raw("</p>")
+}
+
+func missedWord(s model.LetterState) string {
+	if s == model.LetterBounced {
+		return "Letter came back"
+	}
+	return "Letter failed"
+}
+
+func lettersAbout(accountID int64) string {
+	return "/admin/letters?account=" + strconv.FormatInt(accountID, 10)
 }
 
 func (ink *pen) badge(class, text string) {

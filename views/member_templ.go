@@ -21,7 +21,7 @@ func statusName(s model.Status) string {
 }
 
 // record is the frame of a member's three tabs.
-func record(p Page, m *model.Member, a *model.Account, letter *model.Letter, tab string) templ.Component {
+func record(p Page, m *model.Member, a *model.Account, tab string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -54,7 +54,7 @@ func record(p Page, m *model.Member, a *model.Account, letter *model.Letter, tab
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = recordHead(p, m, a, letter, tab).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = recordHead(p, m, a, tab).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -244,7 +244,7 @@ func MemberPage(p Page, d MemberProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = record(p, &d.Member, d.Account, nil, "details").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = record(p, &d.Member, d.Account, "details").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

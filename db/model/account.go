@@ -33,7 +33,16 @@ type Account struct {
 	DisabledAt      time.Time
 	SessionStamp    int64 // sessions with another stamp are over
 	CreatedAt       time.Time
+
+	// Mail is what became of the newest letter to this address that was taken,
+	// refused or came back; "" if there is none. Known where the head of the
+	// record is shown.
+	Mail LetterState
 }
+
+// Failing reports whether letters to the account do not arrive: one failed or
+// came back, and none was taken since.
+func (a Account) Failing() bool { return a.Mail.missed() }
 
 // Disabled reports whether the account may not sign in.
 func (a Account) Disabled() bool { return !a.DisabledAt.IsZero() }
@@ -139,6 +148,8 @@ type AccountRecord struct {
 	SharedWith []Person     // other accounts on the same address
 	Sessions   []Session
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
+	Failing    *Letter       // the letter for which the account is [Account.Failing]; nil if it is not
+	Near       *NearLogin    // the newest address that they may have meant theirs by; nil if there is none
 
 	SenderDomain string // of our letters, for the IT that refuses them
 	Why          Why

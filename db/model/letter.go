@@ -82,6 +82,9 @@ func (s LetterState) Settled() bool {
 	return s != LetterWaiting && s != LetterSending && s != LetterRetrying
 }
 
+// missed reports whether the letter did not arrive, and will not.
+func (s LetterState) missed() bool { return s == LetterFailed || s == LetterBounced }
+
 // Letter is one email to one address: a row in the outbox before it is a
 // message on the wire. It says what to tell whom; links and codes are put in
 // as it leaves and are never stored.

@@ -21,13 +21,24 @@ func Spellings(word string) []string {
 	if length == 0 || length > longestSpelled {
 		return nil
 	}
-	letters := strings.Split("abcdefghijklmnopqrstuvwxyz", "")
+	return oneSlip(word, withOwnLetters(word, "abcdefghijklmnopqrstuvwxyz"))
+}
+
+// withOwnLetters are the letters of a keyboard and those of a word that are
+// not on it.
+func withOwnLetters(word, keyboard string) []string {
+	letters := strings.Split(keyboard, "")
 	for _, r := range word {
 		if l := string(r); unicode.IsLetter(r) && !slices.Contains(letters, l) {
 			letters = append(letters, l)
 		}
 	}
+	return letters
+}
 
+// oneSlip is Spellings with these letters, of a word of any length.
+func oneSlip(word string, letters []string) []string {
+	length := utf8.RuneCountInString(word)
 	out := make([]string, 0, (2*length+1)*len(letters)+2*length)
 	for i := 0; i < len(word); {
 		_, n := utf8.DecodeRuneInString(word[i:])

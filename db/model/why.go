@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // NextStep is the one thing that helps now.
@@ -27,6 +28,10 @@ type Fact struct {
 	Text    string
 	At      time.Time // zero, or when it happened
 	Trouble bool
+
+	// A mail server's own words, where the page shows them nowhere else.
+	Code  int
+	Reply string
 }
 
 // Why is the panel "Why can't they sign in?": what is known, and one next
@@ -56,6 +61,9 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	a := r.Account
 	if a == nil {
 		fact(true, time.Time{}, "There is no account yet, so there is nothing to sign in to.")
+		if r.Near != nil {
+			fact(true, r.Near.At, r.tried())
+		}
 		if !maySend {
 			return step(StepOwner, "Ask a member of staff to create the account.")
 		}
@@ -86,17 +94,31 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	}
 
 	link := r.Latest
-	if link == nil {
-		return step(StepSend, "Send a password reset. The link is good for days, so there is no hurry.")
+	if r.Failing != nil && (link == nil || link.EndReason == EndUsed || link.EndReason == EndCancelled || r.LastLetter == nil || !r.LastLetter.State.missed()) {
+		w.Facts = append(w.Facts, r.refusal(*r.Failing)) // else that of the link is said with it
+	}
+	near := a.StillNear(r.Near)
+	if near {
+		fact(true, r.Near.At, r.tried())
+	}
+	send := func(text string) Why {
+		if r.Failing != nil {
+			text += " Then copy it and hand it over: letters to " + r.Failing.To + " do not arrive. " + r.afterRefusal(*r.Failing)
+		}
+		return step(StepSend, text)
 	}
 	switch {
+	case near && (link == nil || !r.Near.At.Before(link.AskedAt)): // nobody has helped since
+		return send(r.meant())
+	case link == nil:
+		return send("Send a password reset. The link is good for days, so there is no hurry.")
 	case link.EndReason == EndUsed:
 		fact(false, link.EndedAt, "They set a password with the last link.")
 		if r.SlowedFor > 0 {
-			return step(StepSend, "Sign-in is slowed after wrong tries. Send a new link: it works at once.")
+			return send("Sign-in is slowed after wrong tries. Send a new link: it works at once.")
 		}
 		if !a.LastSignInAt.Before(link.EndedAt) {
-			return step(StepSend, "It worked since then. If they forgot the password again, send a new link.")
+			return send("It worked since then. If they forgot the password again, send a new link.")
 		}
 		return step(StepAskThem, "Ask what they type: "+quoted(a.Login(len(r.SharedWith) > 0))+" and the new password. Or send a new link.")
 	case link.EndReason == EndNotMe:
@@ -104,16 +126,87 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 		return step(StepSend, "Ask whether they want a link now, and send a new one.")
 	case link.EndReason == EndCancelled:
 		fact(true, link.EndedAt, "The last link was cancelled.")
-		return step(StepSend, "Send a new one.")
+		return send("Send a new one.")
 	case !link.Live(*a, now):
 		fact(true, link.ExpiresAt, "The last link expired before it was used.")
-		return step(StepSend, "Send a new one.")
+		switch l := r.LastLetter; {
+		case !link.OpenedAt.IsZero():
+			fact(false, link.OpenedAt, "It was opened, by them or by a mail scanner, but no password was set.")
+		case l == nil:
+		case l.State.missed():
+			w.Facts = append(w.Facts, r.refusal(*l))
+		case l.State == LetterAccepted:
+			fact(false, l.SettledAt, "The mail server took the letter to "+l.To+", but nobody opened the link.")
+		}
+		return send("Send a new one.")
 	}
-	return r.explainLive(*link, fact, step, now)
+	return r.explainLive(*link, func(f Fact) { w.Facts = append(w.Facts, f) }, step, now)
+}
+
+// StillNear reports whether an address that nearly was the account's may be why
+// its holder does not get in: they have not been in since, nor set a password,
+// and the account has not come to have that address.
+func (a Account) StillNear(n *NearLogin) bool {
+	return n != nil && a.LastSignInAt.Before(n.At) && a.PasswordSetAt.Before(n.At) && EmailKey(a.Email) != n.Typed
+}
+
+// tried says what somebody typed. That it was the member is not known: whoever
+// wants the office to change an address types one as well.
+func (r AccountRecord) tried() string {
+	typed := r.Near.Typed
+	switch {
+	case typed == EmailKey(r.Member.Email) && r.Account == nil:
+		return "A link was asked for with " + typed + ", the contact email."
+	case typed == EmailKey(r.Member.Email):
+		return "A link was asked for with " + typed + ": the contact email, but not the account's."
+	}
+	meant := r.Member.Email
+	if r.Account != nil && r.Account.Email != "" {
+		meant = r.Account.Email
+	}
+	if !ascii(typed) && ascii(meant) {
+		typed += " (with letters of another alphabet in it)"
+	}
+	if r.Account != nil {
+		return "A link was asked for with " + typed + ": nearly the address of this account."
+	}
+	return "A link was asked for with " + typed + ": nearly the contact email."
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// meant is what to do about an address that was nearly right.
+func (r AccountRecord) meant() string {
+	login := r.Account.Login(len(r.SharedWith) > 0)
+	if r.Account.Email == "" {
+		return "Tell them to sign in with " + quoted(login) + ", and send a new link. If they gave you the other address themselves, write it into the account first."
+	}
+	return "Tell them that their address here is " + r.Account.Email + ", and send the link there. " +
+		"If the other one is right, change the email below instead: but be sure who is calling, for anybody may have typed it."
+}
+
+// refusal is a letter that did not arrive.
+func (r AccountRecord) refusal(l Letter) Fact {
+	text := "The mail server refused the letter to " + l.To + ". "
+	if l.State == LetterBounced {
+		text = "The letter to " + l.To + " bounced: it was taken, and came back. "
+	}
+	return r.inTheirWords(Fact{Trouble: true, At: l.SettledAt, Text: text + PlainReply(l.Code, l.Reply)}, l)
+}
+
+// inTheirWords adds the mail server's, unless the status message shows them.
+func (r AccountRecord) inTheirWords(f Fact, l Letter) Fact {
+	if r.Status == nil || r.Status.Letter == nil || r.Status.Letter.ID != l.ID {
+		f.Code, f.Reply = l.Code, l.Reply
+	}
+	return f
 }
 
 // explainLive: a link is out there. Is it the letter, or the last step?
-func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string), step func(NextStep, string) Why, now time.Time) Why {
+func (r AccountRecord) explainLive(link Reset, add func(Fact), step func(NextStep, string) Why, now time.Time) Why {
+	fact := func(trouble bool, at time.Time, text string) { add(Fact{Text: text, At: at, Trouble: trouble}) }
 	shown := link.Shown(*r.Account, now)
 	opened := func() Why {
 		fact(false, link.OpenedAt, "The link was opened, by them or by a mail scanner, but no password was set.")
@@ -141,11 +234,8 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 	case l.State == LetterCaptured:
 		fact(true, time.Time{}, "No mail server is set up, so no letter left.")
 		return handOver("Copy the link below and hand it over another way.")
-	case l.State == LetterFailed:
-		fact(true, l.SettledAt, "The mail server refused the letter to "+l.To+". "+PlainReply(l.Code, l.Reply))
-		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
-	case l.State == LetterBounced:
-		fact(true, l.SettledAt, "The letter to "+l.To+" bounced: it was taken, and came back. "+PlainReply(l.Code, l.Reply))
+	case l.State.missed():
+		add(r.refusal(*l))
 		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
 	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
 		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
@@ -153,7 +243,7 @@ func (r AccountRecord) explainLive(link Reset, fact func(bool, time.Time, string
 	case !l.State.Settled():
 		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
 		if l.Attempts > 1 {
-			fact(true, time.Time{}, PlainReply(l.Code, l.Reply))
+			add(r.inTheirWords(Fact{Trouble: true, Text: PlainReply(l.Code, l.Reply)}, *l))
 			return handOver("The mail server did not take it yet; it is tried again by itself. Copy the link if they are in a hurry.")
 		}
 		return step(StepWait, "Wait a moment. It leaves within seconds.")

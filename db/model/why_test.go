@@ -14,6 +14,7 @@ import (
 // her and its letter was taken.
 func called() model.AccountRecord {
 	a, r := ruth(), link()
+	r.AskedAt = noon
 	a.PasswordSetAt, a.LastSignInAt = noon.AddDate(0, -6, 0), noon.AddDate(0, -1, 0)
 	l := model.Letter{Kind: model.LetterReset, To: a.Email, State: model.LetterAccepted, CreatedAt: noon, SettledAt: noon.Add(time.Second), Attempts: 1}
 	return model.AccountRecord{
@@ -41,6 +42,20 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 			letter(model.LetterFailed, 1)(r)
 			r.SenderDomain, r.LastLetter.Code, r.LastLetter.Reply = "riverside.example", code, reply
 		}
+	}
+	near := func(typed string, at time.Time) func(*model.AccountRecord) {
+		return func(r *model.AccountRecord) { r.Near = &model.NearLogin{ID: 1, Typed: typed, At: at} }
+	}
+	both := func(changes ...func(*model.AccountRecord)) func(*model.AccountRecord) {
+		return func(r *model.AccountRecord) {
+			for _, change := range changes {
+				change(r)
+			}
+		}
+	}
+	none := func(r *model.AccountRecord) { r.Latest, r.LastLetter, r.Status = nil, nil, nil }
+	failing := func(r *model.AccountRecord) {
+		r.Failing = &model.Letter{ID: 9, Kind: model.LetterPasswordChanged, To: r.Account.Email, State: model.LetterFailed, SettledAt: noon, Code: 550, Reply: "5.1.1 user unknown"}
 	}
 	tests := []struct {
 		name     string
@@ -193,6 +208,44 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		}, false, hour, model.StepAskThem, "what they see", "refused the letter", true, noon.Add(time.Second)},
 		{"withdrawn, yet the link lives", letter(model.LetterWithdrawn, 3), false, hour,
 			model.StepCopy, "did not leave", "A password is set", false, noon.AddDate(0, -6, 0)},
+		{"a wrong address, and never a link", both(none, near("ruth@exampel.org", noon)), false, hour,
+			model.StepSend, "their address here is ruth@example.org, and send the link there", "asked for with ruth@exampel.org: nearly the address of this account", true, noon},
+		{"a wrong address, and a viewer looks", both(none, near("ruth@exampel.org", noon)), true, hour,
+			model.StepOwner, "role above", "ruth@exampel.org", true, noon},
+		{"a wrong address, in another alphabet", both(none, near("ruth@ex\u0430mple.org", noon)), false, hour,
+			model.StepSend, "be sure who is calling", "letters of another alphabet", true, noon},
+		{"a wrong address, as the link was sent", near("ruth@exampel.org", noon), false, hour,
+			model.StepSend, "Tell them", "ruth@exampel.org", true, noon},
+		{"a wrong address, a second before the link was sent", near("ruth@exampel.org", noon.Add(-time.Second)), false, hour,
+			model.StepAskThem, "junk folder", "ruth@exampel.org", true, noon.Add(-time.Second)},
+		{"a wrong address a second after they were in", both(none, near("ruth@exampel.org", noon.AddDate(0, -1, 0).Add(time.Second))), false, hour,
+			model.StepSend, "Tell them", "ruth@exampel.org", true, noon.AddDate(0, -1, 0).Add(time.Second)},
+		{"a wrong address, and in since", both(none, near("ruth@exampel.org", noon.AddDate(0, -1, 0))), false, hour,
+			model.StepSend, "Send a password reset", "A password is set", false, noon.AddDate(0, -6, 0)},
+		{"the address that is the account's by now", both(none, near("ruth@example.org", noon)), false, hour,
+			model.StepSend, "Send a password reset", "A password is set", false, noon.AddDate(0, -6, 0)},
+		{"the contact email, which is not the account's", both(none, near("ruth@home.example", noon), func(r *model.AccountRecord) { r.Member.Email = "Ruth@home.example" }), false, hour,
+			model.StepSend, "their address here is ruth@example.org", "the contact email, but not the account's", true, noon},
+		{"a wrong address, and signs in with a number", both(none, near("ruth@exampel.org", noon), func(r *model.AccountRecord) { r.Account.Email, r.Account.MemberNo = "", "M-21" }), false, hour,
+			model.StepSend, `sign in with "M-21"`, "ruth@exampel.org", true, noon},
+		{"a wrong address, and no account", both(none, near("ruth@exampel.org", noon), func(r *model.AccountRecord) { r.Account = nil }), false, hour,
+			model.StepCreateUser, "Create the account", "nearly the contact email", true, noon},
+		{"the contact email, and no account", both(none, near("ruth@example.org", noon), func(r *model.AccountRecord) { r.Account = nil }), false, hour,
+			model.StepCreateUser, "Create the account", "the contact email.", true, noon},
+		{"a wrong address, and disabled", both(near("ruth@exampel.org", noon), func(r *model.AccountRecord) { r.Account.DisabledAt = noon }), false, hour,
+			model.StepEnable, "Enable", "disabled", true, noon},
+
+		{"never a link, and other letters fail", both(none, failing), false, hour,
+			model.StepSend, "copy it and hand it over: letters to ruth@example.org do not arrive", "refused the letter to ruth@example.org. There is no such mailbox", true, noon},
+		{"cancelled, and other letters fail", both(failing, func(r *model.AccountRecord) { end(r, model.EndCancelled, noon.Add(time.Minute)) }), false, hour,
+			model.StepSend, "check the address", "refused the letter", true, noon},
+		{"expired, its letter refused", both(refused(550, "5.1.1 user unknown"), func(r *model.AccountRecord) { r.Status, r.Failing = nil, r.LastLetter }), false, noon.Add(7 * day),
+			model.StepSend, "do not arrive", "refused the letter to ruth@example.org. There is no such mailbox.", true, noon.Add(time.Second)},
+		{"expired, opened and never finished", func(r *model.AccountRecord) { r.Status, r.Latest.OpenedAt = nil, noon.Add(time.Minute) }, false, noon.Add(7 * day),
+			model.StepSend, "Send a new one", "opened, by them or by a mail scanner, but no password was set", false, noon.Add(time.Minute)},
+		{"expired, never opened", func(r *model.AccountRecord) { r.Status = nil }, false, noon.Add(7 * day),
+			model.StepSend, "Send a new one", "took the letter to ruth@example.org, but nobody opened the link", false, noon.Add(time.Second)},
+
 		{"refused, and one's equal looks", func(r *model.AccountRecord) {
 			letter(model.LetterFailed, 1)(r)
 			r.Status.Link, r.Status.LinkHidden = model.Secret{}, "Only somebody with a role above this account's may see its link."
@@ -258,7 +311,7 @@ func TestThereIsAlwaysOneStepThatCanBeTaken(t *testing.T) {
 			}
 			check(r, maySend, noon)
 		}
-		for n := range 1 << 6 {
+		for n := range 1 << 8 {
 			bit := func(i int) bool { return n>>i&1 == 1 }
 			for _, reason := range []model.EndReason{"", model.EndUsed, model.EndReplaced, model.EndCancelled, model.EndNotMe} {
 				for _, state := range append([]model.LetterState{""}, letterStates...) {
@@ -287,6 +340,12 @@ func TestThereIsAlwaysOneStepThatCanBeTaken(t *testing.T) {
 						}
 						if state == "" {
 							r.LastLetter = nil
+						}
+						if bit(6) {
+							r.Near = &model.NearLogin{Typed: "ruth@exampel.org", At: noon.Add(time.Minute)}
+						}
+						if bit(7) {
+							r.Failing = &model.Letter{ID: 9, To: "ruth@example.org", State: model.LetterBounced, SettledAt: noon.Add(-time.Hour)}
 						}
 						if r.Latest.Shown(*r.Account, now) {
 							r.Status = &model.ResetStatus{Reset: *r.Latest, Letter: r.LastLetter}
@@ -341,5 +400,27 @@ func TestThePanelNeverShowsTheLink(t *testing.T) {
 	for _, state := range letterStates {
 		r.LastLetter.State = state
 		checkHush(t, "the panel", fmt.Sprintf("%+v", r.Explain(true, noon)))
+	}
+}
+
+// Where the status message does not show them, the panel does.
+func TestThePanelHasTheServersWords(t *testing.T) {
+	r := called()
+	r.LastLetter.State, r.LastLetter.Code, r.LastLetter.Reply = model.LetterFailed, 550, "5.1.1 user unknown"
+	words := func() int {
+		n := 0
+		for _, f := range r.Explain(true, noon.Add(time.Hour)).Facts {
+			if f.Reply == "5.1.1 user unknown" && f.Code == 550 {
+				n++
+			}
+		}
+		return n
+	}
+	if got := words(); got != 0 {
+		t.Errorf("beside the status message they stand %d times", got)
+	}
+	r.Status = nil
+	if got := words(); got != 1 {
+		t.Errorf("without a status message they stand %d times", got)
 	}
 }
