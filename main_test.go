@@ -643,7 +643,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	check("a refused sign-in")
 	b.signIn(email, password)
 	b.sees("Members")
-	for _, path := range []string{"/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
+	for _, path := range []string{"/admin", "/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
 		"/admin/staff", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {

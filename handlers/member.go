@@ -13,11 +13,6 @@ import (
 	"latchkey/views"
 )
 
-// office is where the staff begin.
-func (p *portal) office(w http.ResponseWriter, _ *http.Request) error {
-	return redirect(w, "/admin/members")
-}
-
 // listMembers answers the list, to htmx its changing part; or, asked as=hits,
 // the short list below the search in the head.
 func (p *portal) listMembers(w http.ResponseWriter, r *http.Request) error {

@@ -37,6 +37,7 @@ const (
 	noticeNotSigning      notice = "not-signing"
 	noticeTemplateSaved   notice = "template-saved"
 	noticeOriginal        notice = "original"
+	noticeSeenTo          notice = "seen-to"
 )
 
 var notices = map[notice]string{
@@ -62,6 +63,7 @@ var notices = map[notice]string{
 	noticeSigning:         "The record is there. Letters are signed from now on.",
 	noticeNotSigning:      "Letters are not signed any more.",
 	noticeTemplateSaved:   "Saved. Letters that are asked for from now on read like this.",
+	noticeSeenTo:          "Seen to. What was typed is forgotten.",
 	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 }
 

@@ -46,7 +46,7 @@ func (p *portal) table() []route {
 		{get, "/account/password", signedIn, p.showPassword},
 		{post, "/account/password", signedIn, p.changePassword},
 
-		{get, "/admin", viewer, p.office},
+		{get, "/admin", viewer, p.showAttention},
 		{get, "/admin/members", viewer, p.listMembers},
 		{get, member, viewer, p.showMember},
 		{get, member + "/settings", viewer, p.showMemberSettings},
@@ -69,6 +69,7 @@ func (p *portal) table() []route {
 		{post, member + "/password-resets/cancel", staff, p.cancelReset},
 		{post, member + "/password-resets/copied", staff, p.copiedReset},
 
+		{post, "/admin/attention/near/{id}/done", staff, p.dismissNear},
 		{post, "/admin/letters/{id}/again", staff, p.repeatLetter},
 		{post, "/admin/letters/{id}/stop", staff, p.stopLetter},
 

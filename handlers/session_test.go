@@ -25,7 +25,7 @@ func TestEverybodyBelongsSomewhere(t *testing.T) {
 	member.get("/").leads("/account")
 	viewer, _ := s.signedIn(t, "Paul Berg", model.RoleViewer)
 	viewer.get("/").leads("/admin/members")
-	viewer.get("/admin").leads("/admin/members")
+	viewer.get("/admin").is(http.StatusOK)
 }
 
 func TestSignInWithEmailOrMemberNumber(t *testing.T) {

@@ -113,9 +113,10 @@ func (ink *pen) script(url string) {
 
 // signboard is the association's name and the ways into the office.
 func (ink *pen) signboard() {
-	ink.raw(`<a class="home name" href="/admin/members">`, string(keyMark))
+	ink.raw(`<a class="home name" href="/admin">`, string(keyMark))
 	ink.text(ink.page.association())
 	ink.raw(`</a> <nav aria-label="Main"><ul>`)
+	ink.link("/admin", "Today", ink.page.Path == "/admin")
 	ink.way("/admin/members", "Members")
 	ink.way("/admin/letters", "Letters")
 	if ink.page.mayOwn() {

@@ -30,7 +30,7 @@ func (a Attention) Quiet() bool {
 type Section[T any] struct {
 	Rows  []T
 	Total int
-	More  bool // there are more than Total: nobody counted on
+	More  bool // there are more than Total: they were not counted on
 }
 
 // MailTrouble is our own mail server not taking letters.

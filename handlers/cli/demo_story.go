@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"latchkey/db"
@@ -248,6 +249,11 @@ func (s *story) troubles() {
 		return s.d.CopiedReset(ctx, s.staff, r.Member.ID, r.Latest.ID)
 	})
 
+	// Ngozi asked with an address that is nearly hers.
+	s.at(2*time.Hour, func(ctx context.Context) error {
+		return s.d.AskReset(ctx, slip(s.people["Ngozi Okonkwo"].Email), atHome)
+	})
+
 	s.createUser(8*day, "Niccolò D’Angelo")
 	s.at(7*day, func(ctx context.Context) error {
 		return s.d.CancelReset(ctx, s.staff, s.people["Niccolò D’Angelo"].ID)
@@ -280,6 +286,13 @@ func (s *story) lately() {
 			return nil
 		})
 	}
+}
+
+// slip is an address with its last two letters before the @ exchanged.
+func slip(email string) string {
+	local, domain, _ := strings.Cut(email, "@")
+	n := len(local)
+	return local[:n-2] + local[n-1:] + local[n-2:n-1] + "@" + domain
 }
 
 func (s *story) createUser(ago time.Duration, name string) {

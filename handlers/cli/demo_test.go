@@ -177,6 +177,12 @@ func meetDemo(t *testing.T, folder, base, email, password string) {
 		}
 	}
 
+	needs, err := d.Attention(t.Context(), owner)
+	if err != nil || needs.Failing.Total != 1 || needs.Slowed.Total != 1 || needs.Near.Total != 1 || needs.Unfinished.Total < 1 ||
+		needs.Near.Rows[0].Person.Name != "Ngozi Okonkwo" || needs.Failing.Rows[0].Person.Name != "Delroy Gordon" {
+		t.Errorf("needs attention: %+v, %v", needs, err)
+	}
+
 	_, err = d.SignIn(t.Context(), model.SignIn{Login: record("Ayşe Yılmaz").Account.Email, Password: model.NewSecret(password), Network: "203.0.113.0/24"})
 	if model.KindOf(err) != model.KindLimited {
 		t.Errorf("Ayşe is not slowed: %v", err)
