@@ -44,7 +44,7 @@ const (
 	ActNotMe        Act = "reset.not_me"         // they said that it was not them
 	ActSecured      Act = "account.secured"      // and the link had been used
 	ActNotMeSettled Act = "reset.not_me_settled" // the office looked into it
-	ActNearDone Act = "near.done" // an address that nearly was theirs was seen to
+	ActNearDone     Act = "near.done"            // an address that nearly was theirs was seen to
 )
 
 // AuditLine is one thing that happened: who did what to whom, when. Names
