@@ -256,6 +256,11 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 			st.Letter, st.HeldBack = r.LastLetter, settings.HeldBack()
 			r.Status = &st
 		}
+		if now.Before(link.SpokenUntil()) {
+			if r.Spoken, err = d.spokenCode(ctx, q, a, link, now); err != nil {
+				return r, s, err
+			}
+		}
 	}
 	if s.shared {
 		if r.SharedWith, err = sharers(ctx, q, a); err != nil {

@@ -199,6 +199,15 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 	sendReset(t, d, owner, id)
 	record(t, d, owner, id)
 	token := dbtest.Token(t, d, id).Reveal()
+	must(t, d.ChangeTemplate(t.Context(), owner, model.LetterReset, 0, codeTemplate))
+	readOut, err := d.ReadOutCode(t.Context(), owner, id, "born 1 May 1970")
+	must(t, err)
+	_, err = d.EnterCode(t.Context(), model.CodeTry{Login: "mia@example.org", Code: model.NewSecret("K7WX-M3QZ"), Network: "198.51.100.0/24"})
+	wantKind(t, err, model.KindSignIn)
+	other := dbtest.SignedUp(t, d, "Otto Brandt", "otto@example.org")
+	sendReset(t, d, owner, other)
+	written, err := d.Keys().ResetCode(*record(t, d, owner, other).Latest)
+	must(t, err)
 	dbtest.Deliver(t, d)
 	in, err := d.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password), Network: "192.0.2.0/24"})
 	must(t, err)
@@ -214,6 +223,8 @@ func TestAStolenFolderWithoutItsKeyOpensNothing(t *testing.T) {
 		"token": []byte(token), "tag": tag, "tag in hex": []byte(hex.EncodeToString(tag)),
 		"password": []byte(dbtest.Password), "mistyped password": []byte("a wrong one typed by hand"),
 		"hash": sum, "hash bytes": sumRaw, "smtp password": []byte("smtp secret word"),
+		"spoken code": []byte(readOut.Spoken.Code.Reveal()), "letter's code": []byte(written.Reveal()),
+		"mistyped code": []byte("K7WX-M3QZ"), "its network": []byte("198.51.100"),
 		"device mark": []byte(in.Known.Reveal()), "signing key": []byte(signing.DKIM.Of("riverside.example").Key.Reveal()[:64]),
 	}
 	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
@@ -268,6 +279,10 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT * FROM audit a LEFT JOIN audit_detail n ON n.audit_id = a.id WHERE a.member_id = 1 AND a.id < 9 ORDER BY a.id DESC LIMIT 51`,
 		`SELECT * FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = 1`,
 		`SELECT * FROM session s WHERE s.account_id = 1 ORDER BY s.last_seen_at DESC`,
+		`SELECT a.id, r.* FROM account a JOIN member n ON n.id = a.member_id LEFT JOIN reset r ON r.account_id = a.id AND r.ended_at IS NULL WHERE a.email_key = 'x' ORDER BY a.id LIMIT 8`,
+		`SELECT a.id, r.* FROM account a JOIN member n ON n.id = a.member_id LEFT JOIN reset r ON r.account_id = a.id AND r.ended_at IS NULL WHERE n.member_no_key = 'x' ORDER BY a.id LIMIT 8`,
+		`SELECT key, count FROM code_try WHERE key IN (+x'00', +x'01')`,
+		`DELETE FROM code_try WHERE last_at <= 1`,
 		`SELECT id FROM letter l WHERE l.state IN ('failed', 'bounced')`,
 		`SELECT count(*) FROM letter WHERE to_key = 'x' AND kind = 'y' AND created_at > 1`,
 		`SELECT count(*) FROM intake WHERE outcome = 'x' AND made_at > 1`,

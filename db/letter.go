@@ -84,6 +84,13 @@ func (tx *Tx) postLink(ctx context.Context, actor model.Actor, kind model.Letter
 		tx.posted = true
 		return err
 	}
+	says, err := tx.saysCode(ctx, kind)
+	if err == nil && says {
+		_, err = tx.giveCode(ctx, r)
+	}
+	if err != nil {
+		return err
+	}
 	return tx.post(ctx, actor, kind, a.Email, letterFacts{}, subject{a.ID, r.ID})
 }
 
@@ -305,6 +312,12 @@ func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
 				continue
 			}
 			said, err := tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
+			if err == nil && said.Sample == "" && l.Kind.CarriesLink() && said.Template.HasCode() {
+				var changed bool
+				if changed, err = tx.giveCodes(ctx, l.ID); err == nil && changed {
+					said, err = tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
+				}
+			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -429,7 +442,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			}
 		}
 		if l.Kind.CarriesLink() && links == blankLinks {
-			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, Expires: p.reset.ExpiresAt})
+			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, Expires: p.reset.ExpiresAt, CodeExpires: p.reset.CodeUntil()})
 			continue
 		}
 		// A captured letter is shown as it was written; its link may have done
@@ -443,7 +456,14 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			if err != nil {
 				return c, err
 			}
-			c.Links = append(c.Links, model.LetterLink{Name: p.account.Name, URL: link, NotMe: notMe, Expires: p.reset.ExpiresAt})
+			one := model.LetterLink{Name: p.account.Name, URL: link, NotMe: notMe, Expires: p.reset.ExpiresAt}
+			if c.Template.HasCode() {
+				if one.Code, err = d.keys.ResetCode(*p.reset); err != nil {
+					return c, err
+				}
+				one.CodeExpires = p.reset.CodeUntil()
+			}
+			c.Links = append(c.Links, one)
 		}
 	}
 	return c, nil

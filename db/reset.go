@@ -10,7 +10,8 @@ import (
 )
 
 const resetColumns = `r.id, r.account_id, r.selector, r.key_id, r.made_at, r.expires_at, r.email, r.password_version,
-	r.resend_until, r.mailed_only, r.asked_at, r.asked_kind, coalesce(r.asked_by, 0), r.asked_name, r.for_new, r.opened_at, r.ended_at, r.end_reason`
+	r.resend_until, r.mailed_only, r.asked_at, r.asked_kind, coalesce(r.asked_by, 0), r.asked_name, r.for_new,
+	r.code_no, r.code_from, r.spoken_at, r.spoken_by, r.opened_at, r.ended_at, r.end_reason`
 
 // selector8 scans a selector.
 type selector8 struct{ s *[8]byte }
@@ -27,7 +28,7 @@ func (s selector8) Scan(v any) error {
 func resetTargets(r *model.Reset) []any {
 	return []any{&r.ID, &r.AccountID, selector8{&r.Selector}, &r.KeyID, unix{&r.MadeAt}, unix{&r.ExpiresAt}, &r.Email, &r.PasswordVersion,
 		unix{&r.ResendUntil}, &r.MailedOnly, unix{&r.AskedAt}, &r.AskedKind, &r.AskedBy, &r.AskedName, &r.ForNew,
-		unix{&r.OpenedAt}, unix{&r.EndedAt}, &r.EndReason}
+		&r.CodeNo, unix{&r.CodeFrom}, unix{&r.SpokenAt}, &r.SpokenBy, unix{&r.OpenedAt}, unix{&r.EndedAt}, &r.EndReason}
 }
 
 // oneReset is the link that a condition finds, nil if none.
@@ -121,6 +122,15 @@ func (tx *Tx) link(ctx context.Context, actor model.Actor, a model.Account, forN
 // newReset makes a link; the one before it, nil if none has not ended yet, stops
 // working at once.
 func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, before *model.Reset, forNew bool) (model.Reset, error) {
+	r, err := tx.makeReset(ctx, actor, a, before, forNew)
+	if err != nil {
+		return r, err
+	}
+	return r, tx.audit(ctx, actor, model.ActResetSent, about{member: a.MemberID, account: a.ID, reset: r.ID})
+}
+
+// makeReset is newReset without the line that a link was sent.
+func (tx *Tx) makeReset(ctx context.Context, actor model.Actor, a model.Account, before *model.Reset, forNew bool) (model.Reset, error) {
 	if before != nil {
 		if err := tx.endReset(ctx, *before, model.EndReplaced); err != nil {
 			return model.Reset{}, err
@@ -137,10 +147,8 @@ func (tx *Tx) newReset(ctx context.Context, actor model.Actor, a model.Account, 
 	if err != nil {
 		return r, err
 	}
-	if r.ID, err = res.LastInsertId(); err != nil {
-		return r, err
-	}
-	return r, tx.audit(ctx, actor, model.ActResetSent, about{member: a.MemberID, account: a.ID, reset: r.ID})
+	r.ID, err = res.LastInsertId()
+	return r, err
 }
 
 // endLink ends the account's link, if it has one that did not end yet.

@@ -649,6 +649,7 @@ func (d *DB) Tidy(ctx context.Context) error {
 		{`DELETE FROM session WHERE expires_at <= +?`, []any{now.Unix()}},
 		{`DELETE FROM sessions WHERE expiry < julianday('now')`, nil},
 		{`DELETE FROM failure WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
+		{`DELETE FROM code_try WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM intake WHERE made_at <= +? AND done_at IS NOT NULL`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM near_login WHERE at <= +?`, []any{now.Add(-model.NearFor).Unix()}},
 		{`DELETE FROM letter WHERE created_at <= +? AND state NOT IN ('waiting', 'retrying', 'sending')`, []any{now.Add(-keepLetters).Unix()}},

@@ -94,7 +94,7 @@ func TestTheOriginalsOfThePasswordReset(t *testing.T) {
 	s := newSite(t)
 	b := s.owner(t)
 	all := views.Originals(model.LetterReset)
-	if len(all) != 6 {
+	if len(all) != 8 {
 		t.Errorf("%d originals", len(all))
 	}
 	for _, o := range all {
@@ -117,7 +117,8 @@ func TestAMistakeIsSaidWithItsPlaceAndNothingTypedIsLost(t *testing.T) {
 	for _, tt := range []struct{ part, typed, says string }{
 		{"subject", "For {{nmae}}", "Character 5: There is no placeholder {{nmae}}"},
 		{"subject", "For {{link}}", "Character 5: The link cannot stand in the subject."},
-		{"text", "Hello\n {{code}} {{link}}", "Line 2, column 2: There is no placeholder {{code}}"},
+		{"subject", "{{code}} for you", "Character 1: The code cannot stand in the subject."},
+		{"text", "Hello\n {{codes}} {{link}}", "Line 2, column 2: There is no placeholder {{codes}}"},
 		{"text", "Hello\nyou", "Line 2, column 4: The link is missing"},
 		{"html", "<p>{{link}}</p>\n<img src=x>", "Line 2, column 1: This tag cannot stand in a letter."},
 		{"html", `<a href="https://evil.example/{{link}}">x</a>`, "Line 1, column 1: A placeholder cannot stand inside a tag."},

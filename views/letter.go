@@ -91,7 +91,7 @@ func composeLetter(t model.Template, c model.LetterContents) (Composed, error) {
 		HTML: fillFrame(frameHTML, v, map[string]string{
 			"body":      styled(inside.HTML),
 			"subject":   model.EscapeHTML(inside.Subject),
-			"preheader": model.EscapeHTML(preheader(inside.Text)),
+			"preheader": model.EscapeHTML(preheader(inside.Text, v.One["code"])),
 		}, model.EscapeHTML),
 	}, nil
 }
@@ -127,10 +127,14 @@ func letterValues(c model.LetterContents) model.Values {
 		"what":          c.What,
 	}}
 	for _, l := range c.Links {
-		v.People = append(v.People, map[string]string{
+		person := map[string]string{
 			"name": orElse(l.Name, "You"), "link": l.URL.Reveal(), "not_me": l.NotMe.Reveal(),
 			"expires": letterMoment(l.Expires, c.TimeZone), "lasts": lasts(l.Expires.Sub(c.CreatedAt)),
-		})
+		}
+		if !l.Code.IsZero() {
+			person["code"], person["code_expires"] = l.Code.Reveal(), letterMoment(l.CodeExpires, c.TimeZone)
+		}
+		v.People = append(v.People, person)
 	}
 	if !c.NotMe.IsZero() {
 		v.One["not_me"] = c.NotMe.Reveal()
@@ -276,11 +280,12 @@ func wrap(text string) string {
 	return b.String()
 }
 
-// preheader is what a mailbox shows beside the subject: the first thing the
-// letter says after its greeting.
-func preheader(text string) string {
+// preheader is what a mailbox shows beside the subject, also on a locked screen:
+// the first thing the letter says after its greeting that opens nothing. code is
+// the letter's, "" if it has none.
+func preheader(text, code string) string {
 	for i, paragraph := range strings.Split(text, "\n\n") {
-		if i > 0 && !strings.Contains(paragraph, "://") {
+		if i > 0 && !strings.Contains(paragraph, "://") && (code == "" || !strings.Contains(paragraph, code)) {
 			return strings.Join(strings.Fields(paragraph), " ")
 		}
 	}
@@ -303,6 +308,7 @@ var letterStyles = strings.NewReplacer(
 	"<ol>", `<ol class="ink" style="word-break:break-word;margin:0 0 18px;padding:0 0 0 24px;font:normal 17px/1.55 `+sans+`;color:#1c2733">`,
 	"<small>", `<small class="soft" style="font-size:14px;line-height:1.55;color:#545d67">`,
 	"<a href=", `<a class="link" `+linkStyle+` href=`,
+	"<code>", `<code class="ink" style="font:bold 1.15em/1.3 Consolas,Menlo,'Courier New',monospace;letter-spacing:2px;white-space:nowrap;color:#1c2733">`,
 )
 
 var letterButton = regexp.MustCompile(`(?s)<a class="button" href="([^"]*)">(.*?)</a>`)
@@ -319,8 +325,21 @@ func styled(html string) string {
 		`<td class="brass" bgcolor="#d6a840" style="background-color:#d6a840;border-bottom:2px solid #8d6814;border-radius:5px;mso-padding-alt:14px 28px">` +
 		`<a class="button" href="$1" style="display:inline-block;padding:14px 28px;font:bold 17px/1.3 ` + sans + `;color:#1c2733;text-decoration:none;border-radius:5px">$2</a>` +
 		`</td></tr></table></td></tr></table>`
+	html = letterCode.ReplaceAllString(html, codeCell)
 	return letterButton.ReplaceAllString(letterStyles.Replace(html), cell)
 }
+
+// letterCode is a paragraph with nothing in it but a code.
+var letterCode = regexp.MustCompile(`<p>\s*<code>([^<]*)</code>\s*</p>`)
+
+const (
+	codeStyle = `font:bold 30px/1.3 Consolas,Menlo,'Courier New',monospace;letter-spacing:4px;white-space:nowrap;color:#1c2733`
+	// Outlook pads and frames cells, never what stands in them.
+	codeCell = `<table role="presentation" cellpadding="0" cellspacing="0" border="0"><tr><td style="padding:8px 0 22px">` +
+		`<table role="presentation" cellpadding="0" cellspacing="0" border="0"><tr>` +
+		`<td class="code ink" bgcolor="#f5f0e6" align="center" style="padding:16px 24px;background-color:#f5f0e6;border:1px solid #dcd2be;border-radius:5px;` + codeStyle + `">$1</td>` +
+		`</tr></table></td></tr></table>`
+)
 
 func orElse(s, otherwise string) string {
 	if s == "" {

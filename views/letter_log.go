@@ -212,6 +212,7 @@ func ComposeBlank(c model.LetterContents) (Composed, error) {
 	for i := range c.Links {
 		c.Links[i].URL = model.NewSecret(c.BaseURL + "/reset/" + blank)
 		c.Links[i].NotMe = model.NewSecret(c.BaseURL + "/not-me/" + blank)
+		c.Links[i].Code = model.NewSecret(blank)
 	}
 	if !c.NotMe.IsZero() {
 		c.NotMe = model.NewSecret(c.BaseURL + "/not-me/" + blank)

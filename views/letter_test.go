@@ -16,6 +16,7 @@ import (
 var letterKinds = append([]model.LetterKind{model.LetterSettingsChanged}, model.LetterKinds...)
 
 const (
+	oneCode   = "K7WX-M3QZ"
 	oneLink   = "https://members.example.org/reset/aaaabbbbccccddddeeeeffffgggghhhhiiiijjjj"
 	otherLink = "https://members.example.org/reset/zzzzbbbbccccddddeeeeffffgggghhhhiiiijjjj"
 
@@ -40,7 +41,8 @@ func letterTo(t *testing.T, k model.LetterKind) model.LetterContents {
 		What: "letters are handed to smtp://mail.example.net:587 (before: smtp://mail.example.org:587)",
 	}
 	if k.CarriesLink() {
-		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), NotMe: model.NewSecret(oneNotMe), Expires: now.Add(7 * 24 * time.Hour)}}
+		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), NotMe: model.NewSecret(oneNotMe), Expires: now.Add(7 * 24 * time.Hour),
+			Code: model.NewSecret(oneCode), CodeExpires: now.Add(24 * time.Hour)}}
 	}
 	if k == model.LetterPasswordChanged {
 		c.ByLink, c.NotMe = true, model.NewSecret(oneNotMe)
@@ -150,7 +152,7 @@ func TestLinkStandsAsButtonAndAsText(t *testing.T) {
 		if !strings.Contains(got.Text, "\n\n"+oneLink+"\n\n") {
 			t.Errorf("%s: the link has no line of its own:\n%s", k, got.Text)
 		}
-		if strings.Contains(got.Subject+preheader(got.Text), "://") {
+		if strings.Contains(got.Subject+preheader(got.Text, ""), "://") {
 			t.Errorf("%s: the link shows in the list of letters", k)
 		}
 	}

@@ -22,6 +22,7 @@ var letterTitles = map[model.LetterKind]struct{ name, when string }{
 	model.LetterNoAccount:       {"No account here", "When a password is asked for with an address that no account has."},
 	model.LetterRingUs:          {"Please ring us", "When somebody asks for a password and their account is disabled."},
 	model.LetterPasswordChanged: {"Password changed", "When a password was changed, in case it was somebody else."},
+	model.LetterCodeReadOut:     {"Code read out", "When somebody at the office read out a code, in case nobody had rung."},
 	model.LetterEmailChanged:    {"Email changed", "To the former address, when staff gave the account another one."},
 	model.LetterTrouble:         {"Trouble signing in", "After several wrong tries to sign in, at most once a day: a link, in case it was they."},
 	model.LetterSecured:         {"It wasn’t me: new password", "When somebody says it wasn’t them and the link was used already: the password is switched off, and here is a link."},
@@ -44,6 +45,8 @@ func Originals(k model.LetterKind) []Original {
 	}
 	return []Original{
 		{"", "Button", "A button, who asked, and how long it works."},
+		{"code", "Secret code", "A code to type, and where to type it. No link."},
+		{"both", "Code and button", "A button, and a code for whoever reads the letter on another device."},
 		{"plain", "Plain link", "The link as it is, without a button."},
 		{"formal", "Named and formal", "Dear …: somebody asked for this address; nothing has changed yet."},
 		{"expiry", "With an expiry line", "How long there is, and what to do after that."},

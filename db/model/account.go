@@ -145,6 +145,7 @@ type AccountRecord struct {
 	Status     *ResetStatus // the status message; nil when none stands
 	Latest     *Reset       // the newest link, live or ended: the life-line
 	LastLetter *Letter      // the newest letter about Latest
+	Spoken     *SpokenCode  // a code that was read out and still works; nil if there is none
 	SharedWith []Person     // other accounts on the same address
 	Sessions   []Session
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
@@ -177,6 +178,8 @@ func (s ResetStatus) Text() string {
 	switch {
 	case s.Reset.Email == "":
 		text = "No email address on this account. Copy the link or read out a code."
+	case s.Letter == nil && !s.Reset.SpokenAt.IsZero():
+		text = "No email was sent. Copy the link or read out a code."
 	case s.Letter != nil && s.Letter.State == LetterCaptured:
 		text = "No mail server is set up. Copy the link and hand it over."
 	case s.Reset.ForNew:

@@ -22,6 +22,8 @@ const (
 	ActResetCopied     Act = "reset.copied"
 	ActResetOpened     Act = "reset.opened"
 	ActResetCancelled  Act = "reset.cancelled"
+	ActCodeReadOut     Act = "code.read_out"    // by one person of staff
+	ActCodeEntered     Act = "code.entered"     // the right one
 	ActPasswordSet     Act = "password.set"     // through a link
 	ActPasswordChanged Act = "password.changed" // by its holder, signed in
 	ActSignedIn        Act = "session.started"

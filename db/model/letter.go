@@ -14,6 +14,7 @@ const (
 	LetterRingUs          LetterKind = "ring_us"          // the account is disabled
 	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
+	LetterCodeReadOut     LetterKind = "code_read_out"    // somebody at the office read out a code
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
 	LetterTrouble         LetterKind = "trouble"          // somebody could not sign in: a link for each who has the address
 	LetterSecured         LetterKind = "secured"          // they said it was not them: everything is shut, and here is a link
@@ -34,7 +35,7 @@ const (
 // changed them to put into words.
 var LetterKinds = []LetterKind{
 	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
-	LetterPasswordChanged, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice, LetterTest,
+	LetterPasswordChanged, LetterCodeReadOut, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice, LetterTest,
 }
 
 // Priority orders waiting letters: lower leaves first. A stranger must not be
@@ -155,6 +156,9 @@ type LetterLink struct {
 	URL     Secret
 	NotMe   Secret // where its reader can say that they did not ask for it
 	Expires time.Time
+
+	Code        Secret // where the template has one
+	CodeExpires time.Time
 }
 
 // LetterContents is everything a letter says, put together as it leaves.
@@ -176,7 +180,7 @@ type LetterContents struct {
 	ReplyTo     string
 	Links       []LetterLink
 	RequestedBy string     // name of the person of staff, "" if the member asked
-	ChangedAt   time.Time  // password_changed, email_changed, settings_changed: when
+	ChangedAt   time.Time  // password_changed, email_changed, settings_changed, code_read_out: when
 	ByLink      bool       // password_changed: it was set through a link
 	SeenBy      []string   // password_changed: who at the office had the link on screen
 	NotMe       Secret     // password_changed: where its reader can say that it was not them; zero if nowhere

@@ -117,7 +117,7 @@ func (k LetterKind) Repeat() Repeat {
 	switch {
 	case k.CarriesLink():
 		return RepeatLink
-	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterSecuredNotice:
+	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterCodeReadOut, k == LetterSecuredNotice:
 		return RepeatCopy
 	}
 	return RepeatNever

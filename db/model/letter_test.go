@@ -11,7 +11,7 @@ import (
 var (
 	letterKinds = []model.LetterKind{
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
-		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged,
+		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged, model.LetterCodeReadOut,
 		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterTest,
 	}
 	letterStates = []model.LetterState{
@@ -161,6 +161,7 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterRingUs:          {1, false, false},
 		model.LetterPasswordChanged: {1, false, false},
 		model.LetterEmailChanged:    {1, false, false},
+		model.LetterCodeReadOut:     {1, false, false},
 		model.LetterSettingsChanged: {1, false, false},
 		model.LetterTrouble:         {1, false, true},
 		model.LetterSecured:         {0, false, true},

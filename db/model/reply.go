@@ -155,14 +155,14 @@ const LongestReply = 1024
 var tokens = regexp.MustCompile(`(?i)[a-z2-7]{40}|((?:reset|not-me)/)[a-z2-7=]+( [a-z2-7]{6,})*`)
 
 // CleanReply makes another server's words fit to be kept and shown: one line of
-// at most 1 KB, readable, and without the link: a spam filter likes to quote
+// at most 1 KB, readable, and without link or code: a spam filter likes to quote
 // the address that it dislikes, and the outbox never holds one.
 func CleanReply(words string) string {
 	words = AtMost(words, 8*LongestReply)
 	if !utf8.ValidString(words) {
 		words = fromLatin1(words)
 	}
-	words = tokens.ReplaceAllString(OneLine(words), "${1}[…]")
+	words = quotedCode.ReplaceAllString(tokens.ReplaceAllString(OneLine(words), "${1}[…]"), "[…]")
 	if len(words) > LongestReply {
 		words = AtMost(words, LongestReply-len("…")) + "…"
 	}

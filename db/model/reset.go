@@ -83,6 +83,11 @@ type Reset struct {
 	AskedName string // their name then
 	ForNew    bool   // the newest request was Create User
 
+	CodeNo   int64     // which code its letters carry, 0 if none ever did
+	CodeFrom time.Time // since when
+	SpokenAt time.Time // when a code was read out last
+	SpokenBy string    // the name then of who did
+
 	OpenedAt  time.Time // first opening, perhaps by a mail scanner
 	EndedAt   time.Time
 	EndReason EndReason

@@ -83,7 +83,7 @@ const (
 )
 
 // SampleLetter is a letter of a kind as this person would get it now, but for
-// its links.
+// its links and codes.
 func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) LetterContents {
 	c := LetterContents{
 		Letter: Letter{Kind: k, To: to, AskedKind: ByPerson, CreatedAt: now},
@@ -105,6 +105,7 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 	for _, name := range names {
 		c.Links = append(c.Links, LetterLink{
 			Name: name, URL: NewSecret(s.BaseURL + SampleLink), NotMe: NewSecret(s.BaseURL + SampleNotMe), Expires: now.Add(s.Resets.Lifetime),
+			Code: NewSecret(SampleCode), CodeExpires: now.Add(min(LetterCodeLife, s.Resets.Lifetime)),
 		})
 	}
 	return c
@@ -130,6 +131,7 @@ func (e *TemplateError) Error() string {
 
 const (
 	linkPlaceholder = "link"
+	codePlaceholder = "code"
 	peopleBlock     = "people"
 	buttonTag       = `<a class="button" href="{{link}}">`
 	linkTag         = `<a href="{{link}}">`
@@ -161,13 +163,14 @@ var anyLetter = []string{"association", "portal", "base_url", "from", "support",
 // letterPlaceholders is what each kind can say besides. A letter to an
 // unknown address has no {{email}}: it repeats nothing that was typed.
 var letterPlaceholders = map[LetterKind][]string{
-	LetterWelcome:         {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
-	LetterReset:           {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
+	LetterWelcome:         {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts", codePlaceholder, "code_expires"},
+	LetterReset:           {"name", "email", "requested_by", linkPlaceholder, notMePlaceholder, "expires", "lasts", codePlaceholder, "code_expires"},
 	LetterResetSeveral:    {"email", "requested_by"},
 	LetterNoAccount:       {},
 	LetterRingUs:          {"name", "email"},
 	LetterPasswordChanged: {"name", "email", "changed", "how"},
 	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
+	LetterCodeReadOut:     {"name", "email", "changed", "requested_by"},
 	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
 	LetterTrouble:         {"email"},
 	LetterSecured:         {"name", "email", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
@@ -191,8 +194,8 @@ func (k LetterKind) Placeholders() (one, people []string) {
 
 // Check says whether a template will do for a kind of letter: every
 // placeholder is known there, every tag allowed and closed, each part says
-// something, and a letter that is about a link has it in both parts, for
-// whoever reads only one of them. An error is a *TemplateError, the first of
+// something, and a letter that is about a link has it, or its code, in both
+// parts, for whoever reads only one of them. An error is a *TemplateError, the first of
 // Mistakes.
 func (t Template) Check(k LetterKind) error {
 	if all := t.Mistakes(k); len(all) > 0 {
@@ -242,6 +245,7 @@ func (p templatePart) check(k LetterKind) *TemplateError {
 			if !slices.Contains(known, piece.text) {
 				return p.wrong(piece.at, p.unknown(piece.text, known, people))
 			}
+			linked = linked || piece.text == codePlaceholder
 			if !isAddress(piece.text) {
 				continue
 			}
@@ -252,9 +256,24 @@ func (p templatePart) check(k LetterKind) *TemplateError {
 		}
 	}
 	if k.CarriesLink() && !linked && p.name != "subject" {
+		if slices.Contains(one, codePlaceholder) {
+			return p.wrong(len(p.text), "The link is missing: write {{link}} where it should stand, or {{code}} for a code to type.")
+		}
 		return p.wrong(len(p.text), "The link is missing: write {{link}} where it should stand.")
 	}
 	return nil
+}
+
+// HasCode reports whether letters of the template carry a code. One that is
+// misspelt is refused when it is saved.
+func (t Template) HasCode() bool {
+	for _, part := range t.parts() {
+		pieces, _ := part.parse()
+		if slices.ContainsFunc(pieces, func(p piece) bool { return p.kind == placeholder && p.text == codePlaceholder }) {
+			return true
+		}
+	}
+	return false
 }
 
 // templateLimits are the most characters of each part. A subject of more is
@@ -368,6 +387,9 @@ func (p templatePart) parse() ([]piece, *TemplateError) {
 					// Subjects are shown on lock screens and kept in the logs
 					// of every server on the way.
 					return nil, p.wrong(i, "The link cannot stand in the subject.")
+				}
+				if p.name == "subject" && one.text == codePlaceholder {
+					return nil, p.wrong(i, "The code cannot stand in the subject.")
 				}
 			}
 			if one.kind != placeholder && strings.HasPrefix(p.text[end:], "\n") {
@@ -488,6 +510,9 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 			}
 			if isAddress(one.text) && p.glues(b.String()) {
 				b.WriteByte(' ')
+			}
+			if one.text == codePlaceholder && p.html() {
+				value = "<code>" + value + "</code>" // no template can hold this tag: whoever dresses the letter knows it by that
 			}
 			b.WriteString(value)
 			dotted = one.text != linkPlaceholder && strings.HasSuffix(value, ".")

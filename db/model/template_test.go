@@ -117,13 +117,17 @@ func TestTemplateErrorNamesThePlace(t *testing.T) {
 		{"a long subject", LetterReset, Template{strings.Repeat("ü", 151), text, html}, "subject", 1, 152, "room for 150"},
 		{"a link that runs on", LetterReset, Template{"s", "{{link}}/x", html}, "text", 1, 1, "Leave a space"},
 		{"a link that runs into a value", LetterReset, Template{"s", "{{link}}{{name}}", html}, "text", 1, 1, "Leave a space"},
-		{"no code yet", LetterReset, Template{"s", text + "{{code}}", html}, "text", 3, 1, "no placeholder {{code}}"},
 		{"nobody to say it was not me of", LetterRingUs, Template{"s", "x\n{{not_me}}", html}, "text", 2, 1, "no placeholder {{not_me}}"},
 		{"not me in the subject", LetterReset, Template{"s {{not_me}}", text, html}, "subject", 1, 3, "cannot stand in the subject"},
 		{"not me runs on", LetterReset, Template{"s", "{{link}}\n{{not_me}}x", html}, "text", 2, 1, "after {{not_me}}"},
 		{"not me as a part of an address", LetterReset, Template{"s", "{{link}}", `<a href="https://x.example/{{not_me}}">x</a>` + html}, "html", 1, 1, "Only the link can"},
 		{"not me instead of the link", LetterReset, Template{"s", "{{not_me}}", html}, "text", 1, 11, "link is missing"},
 		{"one not me for several", LetterTrouble, Template{"s", "{{#people}}{{link}}\n{{/people}}{{not_me}}", html}, "text", 2, 12, "different for each person"},
+		{"a code in the subject", LetterReset, Template{"Your code {{code}}", text, html}, "subject", 1, 11, "cannot stand in the subject"},
+		{"a code in one part only", LetterReset, Template{"s", "{{code}}", "<p>Hello</p>"}, "html", 1, 13, "{{link}} where it should stand, or {{code}}"},
+		{"no code for several", LetterResetSeveral, Template{"s", "{{#people}}{{code}}{{/people}}", html}, "text", 1, 12, "no placeholder {{code}}"},
+		{"no code in other letters", LetterPasswordChanged, Template{"s", "{{code}}", html}, "text", 1, 1, "no placeholder {{code}}"},
+		{"a tag like the code's own", LetterReset, Template{"s", text, html + "<code>x</code>"}, "html", 1, 32, "cannot stand in a letter"},
 		{"the program's own words", LetterReset, Template{"s", text + "{{.}}", html}, "text", 3, 1, "no placeholder {{.}}"},
 		{"a call", LetterReset, Template{"s", text + `{{printf "%s" .}}`, html}, "text", 3, 1, "no placeholder"},
 		{"a path", LetterReset, Template{"s", text + "{{../../secret.key}}", html}, "text", 3, 1, "no placeholder"},
@@ -153,6 +157,9 @@ func TestGoodTemplatesPass(t *testing.T) {
 		t    Template
 	}{
 		{LetterReset, Template{"{{association}}", "{{name}}\n{{link}}", "<p>1 &lt; 2<br>{{link}}</p>"}},
+		{LetterReset, Template{"s", "{{code}} until {{code_expires}}", "<p>{{code}}</p>"}},
+		{LetterReset, Template{"s", "{{code}}", linkTag + "x</a>"}},
+		{LetterWelcome, Template{"s", "{{link}} {{code}}", "<p>{{code}}</p>"}},
 		{LetterResetSeveral, Template{"s", "{{#people}}\n{{name}} {{link}} {{email}}\n{{/people}}", "{{#people}}<p>{{name}}</p>" + buttonTag + "x</a>{{/people}}"}},
 		{LetterRingUs, Template{"s", "{{support}}", "<p>{{support}}</p>"}},
 	} {

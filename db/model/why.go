@@ -228,6 +228,9 @@ func (r AccountRecord) explainLive(link Reset, add func(Fact), step func(NextSte
 		fact(true, l.CreatedAt, "They said it wasn’t them who chose the last password. It does not work any more; a new link went out.")
 	}
 	switch {
+	case l == nil && link.Email != "" && !link.SpokenAt.IsZero():
+		fact(true, link.SpokenAt, "A code was read out; no letter was sent.")
+		return handOver("Copy the link below and hand it over another way.")
 	case l == nil:
 		fact(true, time.Time{}, "There is no email address on the account.")
 		return handOver("Copy the link below and hand it over another way.")
