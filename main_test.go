@@ -631,7 +631,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		check(path)
 	}
 
-	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/not-me", "/not-me/aaaa", "/nothing-here", "/setup"} {
+	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/reset/code", "/not-me", "/not-me/aaaa", "/nothing-here", "/setup"} {
 		look(path)
 	}
 	b.askForgot()

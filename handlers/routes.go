@@ -35,6 +35,8 @@ func (p *portal) table() []route {
 		{get, "/forgot-password", public, p.showForgot},
 		{post, "/forgot-password", public, p.askReset},
 		{get, "/reset/{token}", public, p.openReset},
+		{get, "/reset/code", public, p.showCode},
+		{post, "/reset/code", public, p.enterCode},
 		{get, "/reset", public, p.showReset},
 		{post, "/reset", public, p.setPassword},
 		{post, "/reset/renew", public, p.renewReset},
@@ -68,6 +70,7 @@ func (p *portal) table() []route {
 		{post, member + "/password-resets", staff, p.sendReset},
 		{post, member + "/password-resets/cancel", staff, p.cancelReset},
 		{post, member + "/password-resets/copied", staff, p.copiedReset},
+		{post, member + "/password-resets/code", staff, p.readOutCode},
 
 		{post, "/admin/attention/near/{id}/done", staff, p.dismissNear},
 		{post, "/admin/letters/{id}/again", staff, p.repeatLetter},

@@ -165,7 +165,7 @@ func TestAMemberIsFoundByAPositiveNumberOnly(t *testing.T) {
 		for _, tab := range []string{"", "/settings", "/activity", "/password-resets/letter"} {
 			b.get("/admin/members/" + id + tab).is(http.StatusNotFound)
 		}
-		for _, act := range []string{"", "/account", "/account/disable", "/password-resets", "/password-resets/cancel", "/account/role"} {
+		for _, act := range []string{"", "/account", "/account/disable", "/password-resets", "/password-resets/cancel", "/password-resets/code", "/account/role"} {
 			if a := b.post("/admin/members/"+id+act, "email", "x@example.org", "role", "staff", "last_name", "X"); a.status != http.StatusNotFound {
 				t.Errorf("POST %s of %s: %d", act, id, a.status)
 			}

@@ -322,6 +322,8 @@ func letterStation(link *model.Reset, l *model.Letter) station {
 	switch {
 	case l == nil && link.Email == "":
 		s.not = "no email address"
+	case l == nil && !link.SpokenAt.IsZero():
+		s.not = "no letter: a code was read out"
 	case l == nil: // letters are tidied away sooner than links
 		s.not = "not known any more"
 	case l.State == model.LetterAccepted:
