@@ -506,6 +506,62 @@ func TestFromARecordToASignedInMember(t *testing.T) {
 	}
 }
 
+// The member cannot open a link: staff read out a code, and it leads as far.
+func TestFromACodeOnTheTelephoneToASignedInMember(t *testing.T) {
+	chrome := chromium(t)
+	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
+		t.Run(name, func(t *testing.T) {
+			hog := postmantest.StartMailHog(t)
+			p := start(t, t.TempDir(), "--smtp", hog.Server().URL())
+			staff, member := open(chrome, t, p.url), open(chrome, t, p.url)
+			if !scripts {
+				staff.withoutScripts()
+				member.withoutScripts()
+			}
+			setUp(staff, p)
+			staff.visit("/admin/members/new")
+			staff.fill("first_name", "Łukasz", "last_name", "Brandt", "email", "lukasz@example.org", "birth_date", "05011970", "postcode", "20095")
+			staff.press("Add")
+			staff.sees("Łukasz Brandt")
+			staff.press("Settings")
+			staff.press("Create User")
+			staff.sees("Account successfully created")
+			hog.Await("lukasz@example.org", 1)
+
+			staff.press("Read out a code")
+			staff.fill("note", "knew birth date and postcode")
+			staff.press("Make a code")
+			staff.sees("Read this code out")
+			staff.sees(p.url + "/reset/code")
+			code := value[string](staff, `document.querySelector("#read-out .code").textContent`)
+			if letter := hog.Await("lukasz@example.org", 2)[1]; !strings.Contains(letter.Subject, "was read out") || strings.Contains(letter.Text+letter.HTML, code) {
+				t.Errorf("the notice is %q, or it holds the code", letter.Subject)
+			}
+			staff.visit(strings.TrimSuffix(staff.at(), "/password-resets/code"))
+			staff.press("Settings")
+			staff.sees("A code was read out by Ruth Adler")
+
+			member.visit("/sign-in")
+			member.press("I have a code")
+			member.fill("login", "lukasz@example.org", "code", "zzzz zzzz")
+			member.press("Go on")
+			member.sees("That did not work")
+			member.fill("code", strings.ToLower(strings.ReplaceAll(code, "-", "")))
+			member.press("Go on")
+			member.sees("Choose a new password")
+			member.fill("password", newPassword, "password_confirm", newPassword)
+			member.press("Save password")
+			member.sees("Your password is changed")
+			member.fill("password", newPassword)
+			member.press("Sign in")
+			member.sees("Change password")
+			if strings.Contains(p.said.String(), code) {
+				t.Error("the log holds the code")
+			}
+		})
+	}
+}
+
 // On plain http under a name there is no clipboard; Copy Link selects the text
 // and says so, and never claims to have copied it.
 func TestCopyLinkWhereBrowsersOfferNoClipboard(t *testing.T) {

@@ -229,7 +229,7 @@ func (r AccountRecord) explainLive(link Reset, add func(Fact), step func(NextSte
 	}
 	switch {
 	case l == nil && link.Email != "" && !link.SpokenAt.IsZero():
-		fact(true, link.SpokenAt, "A code was read out; no letter was sent.")
+		fact(false, link.SpokenAt, "A code was read out; no letter was sent.")
 		return handOver("Copy the link below and hand it over another way.")
 	case l == nil:
 		fact(true, time.Time{}, "There is no email address on the account.")
