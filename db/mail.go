@@ -74,7 +74,9 @@ func (tx *Tx) storeSealed(ctx context.Context, name, value string, secret []byte
 //   - all owners are told, by letters that leave the last trusted way, sender
 //     and all, so no change can silence its own notice;
 //   - letters with a link for an owner other than the one who made the change
-//     leave the last trusted way too, or wait if there was none.
+//     leave the last trusted way too, or wait if there was none. So does the
+//     news that their password was changed: "It wasn't me" in it, pressed by
+//     somebody else, would have a link sent to them.
 //
 // A second change within that time starts it anew and leaves the last trusted
 // way as it is: two small steps get nowhere that a large one would not. Put
@@ -193,7 +195,7 @@ func (tx *Tx) wayOf(ctx context.Context, l model.Letter) (s model.Settings, leav
 	if l.Kind == model.LetterSettingsChanged && before.Delivers() {
 		return before, true, nil
 	}
-	if !l.Kind.CarriesLink() || !s.Rerouted() {
+	if !l.Kind.CarriesLink() && l.Kind != model.LetterPasswordChanged || !s.Rerouted() {
 		return s, s.Delivers(), nil
 	}
 	about, err := letterSubjects(ctx, tx, l.ID)
@@ -202,7 +204,7 @@ func (tx *Tx) wayOf(ctx context.Context, l model.Letter) (s model.Settings, leav
 	}
 	for _, p := range about {
 		a := p.account
-		if a.GuardRole() == model.RoleOwner && a.HasPassword && a.ID != s.Former.ChangedBy {
+		if a.GuardRole() == model.RoleOwner && a.PasswordVersion > 0 && a.ID != s.Former.ChangedBy {
 			return before, before.Delivers(), nil
 		}
 	}

@@ -171,6 +171,20 @@ func returnsTo(l model.LetterContents) string {
 	return before + "+" + l.ReturnPath[strings.LastIndexByte(l.ReturnPath, '@'):]
 }
 
+// What Eve reads by her server says that it was not Ruth, and has a link sent
+// to Ruth, who has no password at that moment.
+func TestNoOwnerCanHaveAnotherOneSayThatItWasNotThem(t *testing.T) {
+	p := newPartners(t)
+	sendReset(t, p.DB, p.eve, p.ruth.MemberID)
+	dbtest.Deliver(t, p.DB)
+	notMe := dbtest.NotMe(t, p.DB, p.ruth.MemberID)
+	p.change(p.eve, toEvil)
+	dbtest.SetPassword(t, p.DB, p.ruth.MemberID, dbtest.OwnerPassword)
+	p.want("the password that Ruth chose", noticesByOld+"\npassword_changed to ruth by mail.riverside.example")
+	sayNotMe(t, p.DB, notMe)
+	p.want("the link that follows", `secured to ruth by mail.riverside.example with https://members.riverside.example`)
+}
+
 func TestALetterThatWaitsDoesNotLeaveByTheNewServerEither(t *testing.T) {
 	p := newPartners(t)
 	sendReset(t, p.DB, p.ruth, p.ruth.MemberID)

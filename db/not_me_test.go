@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"database/sql"
-	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -58,13 +57,14 @@ func tables(t *testing.T, folder string) map[string]int {
 	defer raw.Close()
 	rows, err := raw.Query(`SELECT name FROM sqlite_schema WHERE type = 'table'`)
 	must(t, err)
+	defer rows.Close()
 	var names []string
 	for rows.Next() {
 		var name string
 		must(t, rows.Scan(&name))
 		names = append(names, name)
 	}
-	must(t, errors.Join(rows.Err(), rows.Close()))
+	must(t, rows.Err())
 	all := map[string]int{}
 	for _, name := range names {
 		var n int

@@ -254,7 +254,9 @@ func (p *portal) showPreview(w http.ResponseWriter, r *http.Request) error {
 		html = previewOver
 	}
 	// A press on the sample's link would only leave the letter.
-	html = strings.ReplaceAll(html, `href="`+model.EscapeHTML(visitOf(r).settings.BaseURL+model.SampleLink)+`"`, `href="#"`)
+	for _, end := range []string{model.SampleLink, model.SampleNotMe} {
+		html = strings.ReplaceAll(html, `href="`+model.EscapeHTML(visitOf(r).settings.BaseURL+end)+`"`, `href="#"`)
+	}
 	_, _ = io.WriteString(w, html) // whoever hung up needs no answer
 	return nil
 }

@@ -23,8 +23,8 @@ var (
 		HTML: "{{#people}}\n" + `<p><small>It wasn’t {{name}}? <a href="{{not_me}}">Tell us here</a>, and only that link stops working.</small></p>` + "\n{{/people}}",
 	}
 	notMeOfPassword = model.Template{
-		Text: "It wasn’t you? You can stop that password yourself, at any hour. Everybody is signed out, and we send you a letter with a link to choose a new one:\n\n{{not_me}}",
-		HTML: `<p><strong>It wasn’t you?</strong> <a href="{{not_me}}">Stop that password here</a>, at any hour. Everybody is signed out, and we send you a letter with a link to choose a new one.</p>`,
+		Text: "It wasn’t you? You can also stop that password yourself, at any hour. Everybody is signed out, and we send you a letter with a link to choose a new one:\n\n{{not_me}}",
+		HTML: `<p><strong>It wasn’t you?</strong> You can also <a href="{{not_me}}">stop that password yourself</a>, at any hour. Everybody is signed out, and we send you a letter with a link to choose a new one.</p>`,
 	}
 )
 
