@@ -106,7 +106,7 @@ func (t *touched) by(statement string) {
 // hold is read anew each time.
 var keptOfNobody = map[string]bool{
 	"reset": true, "reset_shown": true, "letter": true, "letter_subject": true, "letter_attempt": true,
-	"audit": true, "audit_detail": true, "failure": true, "code_try": true, "intake": true, "former_email": true,
+	"audit": true, "audit_detail": true, "failure": true, "code_try": true, "intake": true, "near_login": true, "former_email": true,
 	"member_term": true, "member_crowd": true, "template": true, "not_me": true,
 }
 
