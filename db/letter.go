@@ -181,9 +181,14 @@ func (d *DB) RecoverLetters(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = 'retrying', due_at = ? WHERE state = 'sending'`, tx.Now.Unix()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = min(due_at, ?) WHERE state IN ('waiting', 'retrying')`, tx.Now.Unix())
-		return err
+		return tx.hurryLetters(ctx)
 	})
+}
+
+// HurryLetters is called when a mail server is back: everything that waits is
+// due now.
+func (d *DB) HurryLetters(ctx context.Context) error {
+	return d.act(ctx, func(tx *Tx) error { return tx.hurryLetters(ctx) })
 }
 
 // waitingPriorities is the priorities that waiting letters have, lowest first,
@@ -287,68 +292,71 @@ func (tx *Tx) dueLetter(ctx context.Context) (model.Letter, error) {
 // ClaimLetter takes the next due letter out of the outbox for one attempt and
 // puts together what it says; nil if none is due. A letter whose links have
 // all ended is withdrawn on the way.
-func (d *DB) ClaimLetter(ctx context.Context) (*model.LetterContents, error) {
-	var c *model.LetterContents
-	err := d.act(ctx, func(tx *Tx) error {
-		if !tx.settings.DeliversNotices(tx.Now) {
-			return nil
-		}
-		for {
-			l, err := tx.dueLetter(ctx)
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			way, leaves, err := tx.wayOf(ctx, l)
-			if err != nil {
-				return err
-			}
-			if !leaves {
-				if err := tx.holdLetter(ctx, l.ID); err != nil {
-					return err
-				}
-				continue
-			}
-			said, err := tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
-			if err == nil && said.Sample == "" && l.Kind.CarriesLink() && said.Template.HasCode() {
-				var changed bool
-				if changed, err = tx.giveCodes(ctx, l.ID); err == nil && changed {
-					said, err = tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
-				}
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err != nil {
-				// One letter that cannot be put together (its key is no longer in
-				// the key file) must not keep all others waiting behind it.
-				broken := model.Delivery{Reply: "The letter could not be put together: " + err.Error()}
-				if err := tx.settle(ctx, l.ID, model.LetterFailed, time.Time{}, broken); err != nil {
-					return err
-				}
-				continue
-			}
-			if l.Kind.CarriesLink() && len(said.Links) == 0 {
-				if err := tx.settle(ctx, l.ID, model.LetterWithdrawn, time.Time{}, model.Delivery{}); err != nil {
-					return err
-				}
-				continue
-			}
-			said.State, said.Attempts = model.LetterSending, l.Attempts+1
-			if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, attempts = attempts + 1 WHERE id = +?`, model.LetterSending, l.ID); err != nil {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO letter_attempt (letter_id, started_at) VALUES (?, ?)`, l.ID, tx.Now.Unix())
-			c = &said
-			return err
-		}
+func (d *DB) ClaimLetter(ctx context.Context) (c *model.LetterContents, err error) {
+	err = d.act(ctx, func(tx *Tx) (err error) {
+		c, err = tx.claimLetter(ctx)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+func (tx *Tx) claimLetter(ctx context.Context) (*model.LetterContents, error) {
+	if !tx.settings.DeliversNotices(tx.Now) {
+		return nil, nil
+	}
+	for {
+		l, err := tx.dueLetter(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		way, leaves, err := tx.wayOf(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		if !leaves {
+			if err := tx.holdLetter(ctx, l.ID); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		said, err := tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
+		if err == nil && said.Sample == "" && l.Kind.CarriesLink() && said.Template.HasCode() {
+			var changed bool
+			if changed, err = tx.giveCodes(ctx, l.ID); err == nil && changed {
+				said, err = tx.db.contents(ctx, tx, way, l, tx.Now, liveLinks)
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			// One letter that cannot be put together (its key is no longer in
+			// the key file) must not keep all others waiting behind it.
+			broken := model.Delivery{Reply: "The letter could not be put together: " + err.Error()}
+			if err := tx.settle(ctx, l.ID, model.LetterFailed, time.Time{}, broken); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if l.Kind.CarriesLink() && len(said.Links) == 0 {
+			if err := tx.settle(ctx, l.ID, model.LetterWithdrawn, time.Time{}, model.Delivery{}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		said.State, said.Attempts = model.LetterSending, l.Attempts+1
+		if _, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, attempts = attempts + 1 WHERE id = +?`, model.LetterSending, l.ID); err != nil {
+			return nil, err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO letter_attempt (letter_id, started_at) VALUES (?, ?)`, l.ID, tx.Now.Unix())
+		return &said, err
+	}
 }
 
 // letterSubject is one person a letter is about, with their link if any.
@@ -358,27 +366,15 @@ type letterSubject struct {
 }
 
 func letterSubjects(ctx context.Context, q querier, id int64) ([]letterSubject, error) {
-	pairs, err := rows(ctx, q, func(rs *sql.Rows) (s subject, err error) { return s, rs.Scan(&s.account, &s.reset) },
-		`SELECT account_id, coalesce(reset_id, 0) FROM letter_subject WHERE letter_id = +? ORDER BY account_id`, id)
-	if err != nil {
-		return nil, err
-	}
-	var all []letterSubject
-	for _, p := range pairs { // a household at the most
-		a, err := accountByID(ctx, q, p.account)
-		if model.KindOf(err) == model.KindNotFound && err != nil {
-			continue
+	return rows(ctx, q, func(rs *sql.Rows) (s letterSubject, err error) {
+		var r model.Reset
+		if s.account, err = scanAccount(rs, ifFound(resetTargets(&r))...); r.ID != 0 {
+			s.reset = &r
 		}
-		if err != nil {
-			return nil, err
-		}
-		r, err := oneReset(ctx, q, `r.id = +?`, p.reset)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, letterSubject{a, r})
-	}
-	return all, nil
+		return s, err
+	}, `SELECT `+accountColumns+`, `+resetColumns+`
+		FROM letter_subject s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id LEFT JOIN reset r ON r.id = s.reset_id
+		WHERE s.letter_id = +? ORDER BY s.account_id`, id)
 }
 
 // linking is which links a letter shows.
@@ -490,56 +486,81 @@ func seenBy(ctx context.Context, q querier, resetID int64) ([]string, error) {
 
 // SettleLetter notes how an attempt ended and what follows.
 func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) error {
-	return d.act(ctx, func(tx *Tx) error {
-		l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = +?`, id))
-		if err != nil {
+	return d.act(ctx, func(tx *Tx) error { return tx.settleLetter(ctx, id, how) })
+}
+
+// SettleAndClaim is SettleLetter and ClaimLetter for as many letters as are
+// wanted, in one transaction: to wait for the disk is most of what either
+// costs.
+func (d *DB) SettleAndClaim(ctx context.Context, id int64, how model.Delivery, want int) (next []model.LetterContents, err error) {
+	err = d.act(ctx, func(tx *Tx) error {
+		if err := tx.settleLetter(ctx, id, how); err != nil {
 			return err
 		}
-		if l.State == model.LetterBounced {
-			return tx.endAttempt(ctx, id, how) // a report was faster than the mail server's answer
-		}
-		if l.State != model.LetterSending {
-			return fmt.Errorf("letter %d is not under way but %s", id, l.State)
-		}
-		people, err := letterSubjects(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		var until time.Time
-		live := false
-		for _, s := range people {
-			if s.reset != nil && s.reset.Live(s.account, tx.Now) {
-				live = true
-				if s.reset.ExpiresAt.After(until) {
-					until = s.reset.ExpiresAt
-				}
-			}
-		}
-		state, due := l.Outcome(how, until, tx.Now)
-		if state == model.LetterRetrying && l.Kind.CarriesLink() && !live {
-			state, due = model.LetterWithdrawn, time.Time{}
-		}
-		if err := tx.settle(ctx, id, state, due, how); err != nil {
-			return err
-		}
-		if err := tx.endAttempt(ctx, id, how); err != nil {
-			return err
-		}
-		if !state.Settled() {
-			tx.posted = true
-			return nil
-		}
-		for _, s := range people {
-			line := about{member: s.account.MemberID, account: s.account.ID, letter: id, note: string(l.Kind) + " " + string(state)}
-			if s.reset != nil {
-				line.reset = s.reset.ID
-			}
-			if err := tx.audit(ctx, model.SystemActor(), model.ActLetterSettled, line); err != nil {
+		for range want {
+			c, err := tx.claimLetter(ctx)
+			if err != nil || c == nil {
 				return err
 			}
+			next = append(next, *c)
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+func (tx *Tx) settleLetter(ctx context.Context, id int64, how model.Delivery) error {
+	l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = +?`, id))
+	if err != nil {
+		return err
+	}
+	if l.State == model.LetterBounced {
+		return tx.endAttempt(ctx, id, how) // a report was faster than the mail server's answer
+	}
+	if l.State != model.LetterSending {
+		return fmt.Errorf("letter %d is not under way but %s", id, l.State)
+	}
+	people, err := letterSubjects(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	var until time.Time
+	live := false
+	for _, s := range people {
+		if s.reset != nil && s.reset.Live(s.account, tx.Now) {
+			live = true
+			if s.reset.ExpiresAt.After(until) {
+				until = s.reset.ExpiresAt
+			}
+		}
+	}
+	state, due := l.Outcome(how, until, tx.Now)
+	if state == model.LetterRetrying && l.Kind.CarriesLink() && !live {
+		state, due = model.LetterWithdrawn, time.Time{}
+	}
+	if err := tx.settle(ctx, id, state, due, how); err != nil {
+		return err
+	}
+	if err := tx.endAttempt(ctx, id, how); err != nil {
+		return err
+	}
+	if !state.Settled() {
+		tx.posted = true
+		return nil
+	}
+	for _, s := range people {
+		line := about{member: s.account.MemberID, account: s.account.ID, letter: id, note: string(l.Kind) + " " + string(state)}
+		if s.reset != nil {
+			line.reset = s.reset.ID
+		}
+		if err := tx.audit(ctx, model.SystemActor(), model.ActLetterSettled, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (tx *Tx) endAttempt(ctx context.Context, id int64, how model.Delivery) error {

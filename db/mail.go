@@ -145,7 +145,7 @@ func (d *DB) ChangeMail(ctx context.Context, actor model.Actor, in model.MailCha
 // that may be gone.
 func (tx *Tx) hurryLetters(ctx context.Context) error {
 	tx.posted = true
-	_, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = ? WHERE state IN ('waiting', 'retrying')`, tx.Now.Unix())
+	_, err := tx.ExecContext(ctx, `UPDATE letter SET due_at = ?1 WHERE state IN ('waiting', 'retrying') AND due_at > +?1`, tx.Now.Unix())
 	return err
 }
 

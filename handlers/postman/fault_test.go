@@ -65,3 +65,36 @@ func TestAddressThatTheServerCannotWriteIsNeverSaid(t *testing.T) {
 		}
 	}
 }
+
+// Where the end of one letter cannot be written down, the next one must not
+// leave: two would be in doubt then, and more with each letter.
+func TestNoLetterLeavesBeforeTheOneBeforeIsNoted(t *testing.T) {
+	o := open(t, postmantest.NewSink(t, postmantest.Script{".": {"250 2.0.0 first", postmantest.Wait + "250 2.0.0 second"}}))
+	bert := dbtest.MemberWithAccount(t, o.DB, "Bert Weber", "bert@example.org")
+	carla := dbtest.MemberWithAccount(t, o.DB, "Carla Weber", "carla@example.org")
+	second := o.letter(bert).ID
+	done := make(chan error)
+	go func() { done <- o.postman.round(t.Context()) }()
+	o.sink.Await(func() bool { return o.sink.Count(".") == 2 })
+	if got := o.letter(carla); got.State != model.LetterSending {
+		t.Fatalf("the third is not in hand: %+v", got)
+	}
+	if _, err := openRaw(t, o.folder).ExecContext(t.Context(), `DELETE FROM letter WHERE id = ?`, second); err != nil {
+		t.Fatal(err)
+	}
+	o.sink.Release()
+	if err := <-done; err == nil {
+		t.Error("nobody hears that a letter could not be noted")
+	}
+	if n := o.sink.Count("RCPT"); n != 3 {
+		t.Errorf("%d letters were begun", n)
+	}
+	if n := len(o.sink.Letters()); n != 2 {
+		t.Errorf("%d letters left", n)
+	}
+	o.round()
+	got := o.letter(carla)
+	if n := arrivals(o.sink)[got.MessageID]; n != 1 || got.State != model.LetterAccepted || got.Attempts != 1 {
+		t.Errorf("the third arrived %d times: %+v", n, got)
+	}
+}

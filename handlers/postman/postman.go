@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,12 @@ const (
 	// settleTries bounds how often a result that the database could not take
 	// is offered again.
 	settleTries = 5
+	// inHand is how many letters are taken out of the outbox before their turn,
+	// so that the disk and the mail server work at the same time. A letter that
+	// is more urgent waits for them, so they are taken only while letters are
+	// brisk.
+	inHand = 2
+	brisk  = 50 * time.Millisecond
 )
 
 // patience is how long the postman waits, by the clock on the wall and not
@@ -65,6 +72,9 @@ type Postman struct {
 	signing signing
 	heard   *transcript // of a test letter, nil for all others
 	trouble *trouble    // the mail server is out of reach
+
+	hand    []model.LetterContents // claimed, and next to leave
+	writing chan noting            // gets the result of the letter before, nil once it was taken
 }
 
 // trouble is what was learnt about a mail server that could not be reached.
@@ -133,17 +143,14 @@ func (p *Postman) takeIn(ctx context.Context) {
 }
 
 // round delivers every letter that is due.
-func (p *Postman) round(ctx context.Context) error {
+func (p *Postman) round(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.noted()) }()
 	for ctx.Err() == nil {
-		due, err := p.db.NextLetter(ctx)
-		if err != nil || due.IsZero() || due.After(p.db.Now()) {
-			return err
-		}
 		s, err := p.db.Settings(ctx)
-		if err != nil || !s.DeliversNotices(p.db.Now()) {
+		if err != nil {
 			return err
 		}
-		c, err := p.db.ClaimLetter(ctx)
+		c, err := p.next(ctx, s)
 		if err != nil || c == nil {
 			return err
 		}
@@ -154,8 +161,28 @@ func (p *Postman) round(ctx context.Context) error {
 	return nil
 }
 
+// next is the next letter in hand, or the next that is due; nil if none is.
+func (p *Postman) next(ctx context.Context, s model.Settings) (*model.LetterContents, error) {
+	if len(p.hand) == 0 {
+		if err := p.noted(); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.hand) > 0 {
+		c := p.hand[0]
+		p.hand = p.hand[1:]
+		return &c, nil
+	}
+	due, err := p.db.NextLetter(ctx)
+	if err != nil || due.IsZero() || due.After(p.db.Now()) || !s.DeliversNotices(p.db.Now()) {
+		return nil, err
+	}
+	return p.db.ClaimLetter(ctx)
+}
+
 // deliver makes one attempt at a letter and notes how it ended.
 func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterContents) error {
+	began := time.Now()
 	s.Mail, s.BaseURL = c.Server, c.BaseURL // a letter may have a way of its own: see db.ChangeMail
 	signer, err := p.signer(s.DKIM, c.From)
 	if err != nil {
@@ -164,10 +191,10 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 	out, err := write(c, p.db.Now(), signer)
 	if err != nil {
 		p.log.Error("a letter cannot be composed", "letter", c.ID, "kind", c.Kind, "error", err)
-		return p.settle(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())})
+		return p.note(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())}, began)
 	}
 	if t := p.trouble; t != nil && t.server.Same(s.Mail) && p.db.Now().Before(t.until) {
-		return p.settle(ctx, c, t.how)
+		return p.note(ctx, c, t.how, began)
 	}
 	if c.Kind == model.LetterTest {
 		p.hangUp() // the conversation is to be heard from its beginning
@@ -177,6 +204,10 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 	reply, err := p.handOver(ctx, s, out)
 	if errors.Is(err, errStopped) {
 		return nil // it stays "sending"
+	}
+	if unsaid, ok := errors.AsType[*notNoted](err); ok {
+		p.hand = slices.Insert(p.hand, 0, c) // its turn comes again
+		return unsaid.err
 	}
 	how := model.Delivery{Accepted: err == nil, Code: 250, Reply: clean(reply)}
 	if err != nil {
@@ -195,25 +226,65 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 		p.log.Info("the mail server is back")
 		p.trouble, back = nil, true
 	}
-	if err := p.settle(ctx, c, how); err != nil || !back {
+	if err := p.note(ctx, c, how, began); err != nil || !back {
 		return err
 	}
-	return p.db.RecoverLetters(ctx) // nothing waits out its hour now
+	return p.db.HurryLetters(ctx) // nothing waits out its hour now
 }
 
-// settle notes the result of an attempt. It is tried again when the database
-// is busy: a letter that left must not leave twice because of that.
-func (p *Postman) settle(ctx context.Context, c model.LetterContents, how model.Delivery) error {
-	p.log.Info("letter", "letter", c.ID, "kind", c.Kind, "attempt", c.Attempts, "accepted", how.Accepted, "code", how.Code)
-	ctx = context.WithoutCancel(ctx) // the portal may be stopping, the letter has left
-	var err error
-	for range settleTries {
-		if err = p.db.SettleLetter(ctx, c.ID, how); err == nil {
-			return nil
-		}
+// note writes down the result of an attempt, and takes the next letters in
+// hand with the same turn of the disk. It does so beside the delivery: the next
+// letter is composed and said to the server meanwhile, all but its final dot
+// (see handOver).
+//
+// It is tried again when the database is busy: a letter that left must not
+// leave twice because of that.
+func (p *Postman) note(ctx context.Context, c model.LetterContents, how model.Delivery, began time.Time) error {
+	if err := p.noted(); err != nil {
+		return err
 	}
-	return err
+	p.log.Info("letter", "letter", c.ID, "kind", c.Kind, "attempt", c.Attempts, "accepted", how.Accepted, "code", how.Code)
+	want := 0
+	if how.Accepted && ctx.Err() == nil && time.Since(began) < brisk {
+		want = max(0, inHand-len(p.hand))
+	}
+	ctx = context.WithoutCancel(ctx) // the portal may be stopping, the letter has left
+	p.writing = make(chan noting, 1)
+	go func() {
+		next, err := p.db.SettleAndClaim(ctx, c.ID, how, want)
+		for range settleTries {
+			if err == nil {
+				break
+			}
+			err = p.db.SettleLetter(ctx, c.ID, how)
+		}
+		p.writing <- noting{next, err}
+	}()
+	return nil
 }
+
+// noting is what came of writing down a result.
+type noting struct {
+	next []model.LetterContents
+	err  error
+}
+
+// noted waits until the result of the letter before is on disk.
+func (p *Postman) noted() error {
+	if p.writing == nil {
+		return nil
+	}
+	done := <-p.writing
+	p.writing = nil
+	p.hand = append(p.hand, done.next...)
+	return done.err
+}
+
+// notNoted says that the result of the letter before could not be written
+// down, so the one in hand must not leave.
+type notNoted struct{ err error }
+
+func (e *notNoted) Error() string { return "the letter before could not be noted: " + e.err.Error() }
 
 // handOver gives a letter to the mail server, over the open connection if
 // there is one, and gives the server's last words.
@@ -240,11 +311,14 @@ func (p *Postman) handOver(ctx context.Context, s model.Settings, out letter) (r
 				return "", err
 			}
 		}
-		reply, err = p.line.send(hold, out, p.patience.send)
+		reply, err = p.line.send(hold, out, p.patience.send, p.noted)
 		if err == nil || p.line.usable(err, p.patience.brief) {
 			return reply, err
 		}
 		p.hangUp()
+		if _, ok := errors.AsType[*notNoted](err); ok {
+			return "", err
+		}
 		if !kept || !closedWhileIdle(err) || hold.Err() != nil {
 			return "", stopped(hold, err)
 		}

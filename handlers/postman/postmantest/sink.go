@@ -124,6 +124,13 @@ func (s *Sink) Letters() []Letter {
 	return append([]Letter(nil), s.letters...)
 }
 
+// Open is how many connections there are.
+func (s *Sink) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 // Heard is every line that was said to the sink, save the messages.
 func (s *Sink) Heard() []string {
 	s.mu.Lock()
