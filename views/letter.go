@@ -99,14 +99,21 @@ func composeLetter(t model.Template, c model.LetterContents) (Composed, error) {
 // fillFrame puts values into the frame around a letter, which is ours and
 // needs no checking, in one pass, so that nothing in a value is read again.
 func fillFrame(frame string, v model.Values, ready map[string]string, escape func(string) string) string {
-	var pairs []string
-	for name, value := range v.One {
-		pairs = append(pairs, "{{"+name+"}}", escape(model.OneLine(value)))
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(frame, "{{")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		name, after, _ := strings.Cut(rest, "}}")
+		if value, ok := ready[name]; ok {
+			b.WriteString(value)
+		} else {
+			b.WriteString(escape(model.OneLine(v.One[name])))
+		}
+		frame = after
 	}
-	for name, value := range ready {
-		pairs = append(pairs, "{{"+name+"}}", value)
-	}
-	return strings.NewReplacer(pairs...).Replace(frame)
 }
 
 // letterValues is everything that a letter can say, by placeholder.

@@ -588,6 +588,9 @@ func (p templatePart) wrong(at int, sentence string) *TemplateError {
 // direction of writing go, because with them "gro.elpmaxe" can be made to
 // read as another address (Unicode Technical Report 36, §2.5).
 func OneLine(s string) string {
+	if oneLine(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), r == '\u2028', r == '\u2029': // line and paragraph separator
@@ -598,6 +601,18 @@ func OneLine(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+}
+
+// oneLine reports whether there is nothing to do, as is so with most values.
+func oneLine(s string) bool {
+	space := true // none at the beginning
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == ' ' && space {
+			return false
+		}
+		space = s[i] == ' '
+	}
+	return !space || s == ""
 }
 
 var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
