@@ -1272,6 +1272,61 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// From the press of Send Password Reset until the letter's state says that the
+// mail server has it: the built binary, over HTTP, to a mail server beside it.
+func BenchmarkPressToAccepted(b *testing.B) {
+	const presses, goal = 300, 50 * time.Millisecond
+	folder := b.TempDir()
+	dbtest.Fill(b, folder, 2*presses)
+	p := startAt(b, folder, freeAddr(b), "--smtp", "smtp://"+postmantest.NewSink(b, nil).Address())
+	office := newVisitor(b, p)
+	if status := office.signIn(dbtest.OwnerEmail, dbtest.OwnerPassword); status != http.StatusSeeOther {
+		b.Fatalf("the owner cannot sign in: %d", status)
+	}
+	raw, err := sql.Open("sqlite3", dbtest.RawDSN(folder, "_query_only=1"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	query := func(to any, query string, args ...any) {
+		b.Helper()
+		if err := raw.QueryRow(query, args...).Scan(to); err != nil {
+			b.Fatal(err)
+		}
+	}
+	look := time.NewTicker(200 * time.Microsecond)
+	defer look.Stop()
+	for b.Loop() {
+		table := report.Table("From the press of Send Password Reset to the state “accepted”.", "what", "figure", "goal", "met?")
+		var took []time.Duration
+		var member int64
+		for range presses {
+			var state string
+			var before int64
+			query(&before, `SELECT max(id) FROM letter`)
+			query(&member, `SELECT min(member_id) FROM account WHERE role = 'member' AND disabled_at IS NULL AND email <> '' AND member_id > ?`, member)
+			began := time.Now()
+			if status := office.status(office.client.PostForm(fmt.Sprintf("%s/admin/members/%d/password-resets", p.url, member), nil)); status != http.StatusSeeOther {
+				b.Fatalf("a press is answered with %d", status)
+			}
+			for state != "accepted" {
+				query(&state, `SELECT state FROM letter WHERE id > ? ORDER BY id LIMIT 1`, before)
+				if time.Since(began) > 10*time.Second {
+					b.Fatalf("the letter is %s", state)
+				}
+				<-look.C
+			}
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		median := dbtest.Percentile(took, 50)
+		table.Add(fmt.Sprintf("median of %d", presses), dbtest.Span(median), "≤ "+dbtest.Span(goal), dbtest.YesNo(median <= goal))
+		table.Add("99th percentile", dbtest.Span(dbtest.Percentile(took, 99)), "", "")
+		b.ReportMetric(float64(median.Microseconds())/1000, "accepted-ms")
+		b.ReportMetric(0, "ns/op") // of all of this, so it says nothing
+	}
+}
+
 // stripped builds the portal as task build does.
 func stripped(b *testing.B) string {
 	b.Helper()
