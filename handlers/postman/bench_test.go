@@ -111,6 +111,7 @@ func newCrowd(b *testing.B, people int) *crowd {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer rs.Close()
 	var ids []int64
 	for rs.Next() {
 		var id int64

@@ -504,14 +504,16 @@ func TestForeignServerMustEncrypt(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		offers []string
+		script postmantest.Script
 		words  string
 	}{
-		{"no STARTTLS", []string{"AUTH PLAIN"}, "The connection to the mail server could not be encrypted: it offers no STARTTLS."},
-		{"a certificate that nobody vouches for", []string{"STARTTLS", "AUTH PLAIN"}, "The connection to the mail server could not be encrypted: tls: failed to verify certificate: x509: "},
-		{"the same, TLS from the start", []string{"TLS", "AUTH PLAIN"}, "The connection to the mail server could not be encrypted: tls: failed to verify certificate: x509: "},
+		{"STARTTLS taken out on the way", []string{"AUTH PLAIN"}, nil, "The connection to the mail server could not be encrypted: it offers no STARTTLS."},
+		{"STARTTLS offered and refused", []string{"STARTTLS", "AUTH PLAIN"}, postmantest.Script{"STARTTLS": {"454 4.7.0 TLS not available"}}, "The connection to the mail server could not be encrypted: 454 4.7.0 TLS not available"},
+		{"a certificate that nobody vouches for", []string{"STARTTLS", "AUTH PLAIN"}, nil, "The connection to the mail server could not be encrypted: tls: failed to verify certificate: x509: "},
+		{"the same, TLS from the start", []string{"TLS", "AUTH PLAIN"}, nil, "The connection to the mail server could not be encrypted: tls: failed to verify certificate: x509: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sink := postmantest.NewSink(t, nil, tt.offers...)
+			sink := postmantest.NewSink(t, tt.script, tt.offers...)
 			o := openWith(t, sink, db.Fixed{BaseURL: "https://members.example.org", Mail: &model.MailServer{
 				Host: "mail.test", Port: 587, TLS: sink.Server().TLS, User: "post", Password: model.NewSecret("sealing wax")}})
 			o.postman.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
