@@ -27,6 +27,9 @@ func (d *DB) Attention(ctx context.Context, actor model.Actor) (a model.Attentio
 		if a.Held, err = s.held(ctx, settings); err != nil {
 			return err
 		}
+		if a.NotMe, err = s.notMeRows(ctx); err != nil {
+			return err
+		}
 		if a.Failing, err = s.failingRows(ctx); err != nil {
 			return err
 		}
@@ -91,6 +94,13 @@ func (s *sight) held(ctx context.Context, settings model.Settings) (*model.HeldL
 		return nil, err
 	}
 	return &h, s.QueryRowContext(ctx, oldestOut).Scan(unix{&h.Since})
+}
+
+func (s *sight) notMeRows(ctx context.Context) (found model.Section[model.NotMe], err error) {
+	all, err := openNotMes(ctx, s, mostCounted+1)
+	found.Total, found.More = min(len(all), mostCounted), len(all) > mostCounted
+	found.Rows = all[:min(len(all), model.AttentionRows)]
+	return found, err
 }
 
 // subjectName is by which columns somebody is called.

@@ -30,6 +30,7 @@ func TestAttentionIsReadByIndexes(t *testing.T) {
 		"oldest":             oldestOut,
 		"newest attempts":    newestAttempts,
 		"since":              firstSinceTaken,
+		"not me":             openNotMesQuery,
 		"failing":            failingPairs,
 		"filter":             `SELECT l.id ` + failing + ` ` + isFailing,
 		"badge":              `SELECT ` + mailColumn + ` FROM account a WHERE a.id = 1`,
@@ -50,6 +51,9 @@ func TestAttentionIsReadByIndexes(t *testing.T) {
 		for _, step := range steps {
 			walk := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "CONSTANT") && !strings.HasPrefix(step, "SCAN w VIRTUAL")
 			if name == "newest attempts" && step == "SCAN letter_attempt" { // backwards, and 50 of them
+				walk = false
+			}
+			if strings.HasSuffix(step, "USING INDEX not_me_open") { // it holds nothing but what is asked for
 				walk = false
 			}
 			if name == "oldest" && (strings.HasPrefix(step, "SCAN f") || strings.HasPrefix(step, "SCAN (subquery")) { // two rows

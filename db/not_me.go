@@ -166,26 +166,18 @@ func (tx *Tx) secure(ctx context.Context, actor model.Actor, a model.Account) er
 	return nil
 }
 
-// notMesShown is as many as a page of them shows.
-const notMesShown = 100
+const openNotMesQuery = `SELECT ` + accountColumns + `, w.reset_id, w.at, w.used
+	FROM not_me w JOIN account a ON a.id = w.account_id JOIN member n ON n.id = a.member_id
+	WHERE w.settled_at IS NULL ORDER BY w.at DESC, w.reset_id DESC LIMIT +?`
 
-// OpenNotMes is every "It wasn't me" that the office has not settled, newest
+// openNotMes is every "It wasn't me" that the office has not settled, newest
 // first.
-func (d *DB) OpenNotMes(ctx context.Context, actor model.Actor) ([]model.NotMe, error) {
-	if err := actor.MayRead(); err != nil {
-		return nil, err
-	}
-	return openNotMes(ctx, d.point)
-}
-
-func openNotMes(ctx context.Context, q querier) ([]model.NotMe, error) {
+func openNotMes(ctx context.Context, q querier, most int) ([]model.NotMe, error) {
 	return rows(ctx, q, func(rs *sql.Rows) (n model.NotMe, err error) {
 		a, err := scanAccount(rs, &n.ResetID, unix{&n.At}, &n.Used)
 		n.AccountID, n.MemberID, n.Name = a.ID, a.MemberID, a.Name
 		return n, err
-	}, `SELECT `+accountColumns+`, w.reset_id, w.at, w.used
-		FROM not_me w JOIN account a ON a.id = w.account_id JOIN member n ON n.id = a.member_id
-		WHERE w.settled_at IS NULL ORDER BY w.at DESC, w.reset_id DESC LIMIT +?`, notMesShown)
+	}, openNotMesQuery, most)
 }
 
 var errNoNotMe = model.NotFound("Nobody said so of this link.")

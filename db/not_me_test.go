@@ -44,9 +44,12 @@ func acts(t *testing.T, d *db.DB, member int64) string {
 
 func openOnes(t *testing.T, d *db.DB) []model.NotMe {
 	t.Helper()
-	all, err := d.OpenNotMes(t.Context(), dbtest.Owner(t, d))
+	a, err := d.Attention(t.Context(), dbtest.Owner(t, d))
 	must(t, err)
-	return all
+	if a.NotMe.Total != len(a.NotMe.Rows) || a.Quiet() && a.NotMe.Total > 0 {
+		t.Errorf("%d are said to be %d", len(a.NotMe.Rows), a.NotMe.Total)
+	}
+	return a.NotMe.Rows
 }
 
 // tables counts the rows of every table.
@@ -357,7 +360,7 @@ func TestTheOfficePutsANotMeAway(t *testing.T) {
 	wantKind(t, d.SettleNotMe(t.Context(), viewer, his), model.KindForbidden)
 	wantKind(t, d.SettleNotMe(t.Context(), anna, hers), model.KindForbidden)
 	wantKind(t, d.SettleNotMe(t.Context(), owner, 9999), model.KindNotFound)
-	if _, err := d.OpenNotMes(t.Context(), model.MemberActor("")); model.KindOf(err) != model.KindForbidden {
+	if _, err := d.Attention(t.Context(), model.MemberActor("")); model.KindOf(err) != model.KindForbidden {
 		t.Errorf("members see them: %v", err)
 	}
 	for range 2 {

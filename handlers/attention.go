@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 
+	"latchkey/db/model"
 	"latchkey/views"
 )
 
@@ -17,12 +19,21 @@ func (p *portal) showAttention(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) dismissNear(w http.ResponseWriter, r *http.Request) error {
+	return p.seenTo(w, r, p.DB.DismissNear)
+}
+
+func (p *portal) settleNotMe(w http.ResponseWriter, r *http.Request) error {
+	return p.seenTo(w, r, p.DB.SettleNotMe)
+}
+
+// seenTo takes one row off the page.
+func (p *portal) seenTo(w http.ResponseWriter, r *http.Request, put func(ctx context.Context, actor model.Actor, id int64) error) error {
 	id, err := memberID(r) // a positive number, as there
 	if err != nil {
 		return err
 	}
 	v := visitOf(r)
-	if err := p.DB.DismissNear(r.Context(), v.by(), id); err != nil {
+	if err := put(r.Context(), v.by(), id); err != nil {
 		return err
 	}
 	tell(w, v, noticeSeenTo, "")

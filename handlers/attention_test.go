@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"latchkey/db"
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
@@ -188,4 +190,39 @@ func TestTenRowsAndTheWayToAll(t *testing.T) {
 	if to := list.Find(".rest a").AttrOr("href", ""); to != "/admin/members?filter=email-failing" || list.Find("h2 .badge").Text() == "" {
 		t.Errorf("the rest is at %q", to)
 	}
+}
+
+func TestItWasNotMeStandsOnTheStaffHomeUntilItIsSettled(t *testing.T) {
+	s := newSite(t)
+	mia := dbtest.SignedUp(t, s.db, "Mia <Brandt>", "mia@example.org")
+	jo := dbtest.MemberWithAccount(t, s.db, "Jo Holm", "jo@example.org")
+	for _, id := range []int64{mia, jo} {
+		if _, err := s.db.NotMe(t.Context(), dbtest.NotMe(t, s.db, id).Reveal(), "203.0.113.9"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	viewer, _ := s.signedIn(t, "Vera Blick", model.RoleViewer)
+	staff, _ := s.signedIn(t, "Stefan Amt", model.RoleStaff)
+	path := func(id int64) string {
+		return "/admin/attention/not-me/" + strconv.FormatInt(dbtest.Link(t, s.db, id).ID, 10) + "/done"
+	}
+	settle := path(jo)
+	if viewer.get("/admin").is(http.StatusOK).says("Jo Holm").doc.Find("main form").Length() != 0 {
+		t.Error("a viewer is offered Done")
+	}
+	viewer.post(settle).is(http.StatusForbidden)
+	a := staff.get("/admin").is(http.StatusOK)
+	rows := a.doc.Find("#not-me").Parent().Parent().Find("li")
+	if rows.Length() != 2 {
+		t.Fatalf("%d rows", rows.Length())
+	}
+	for name, says := range map[string]string{"Mia <Brandt>": "A password had been set through the link.", "Jo Holm": "It opens nothing any more."} {
+		row := rows.FilterFunction(func(_ int, row *goquery.Selection) bool { return row.Find("a.who").Text() == name })
+		if row.Length() != 1 || !strings.Contains(row.Text(), says) {
+			t.Errorf("%s: %q", name, row.Text())
+		}
+	}
+	staff.post(settle).leads("/admin")
+	staff.get("/admin").is(http.StatusOK).says("Mia <Brandt>").saysNothingOf("Jo Holm")
+	staff.post("/admin/attention/not-me/9999/done").is(http.StatusNotFound)
 }

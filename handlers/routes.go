@@ -73,6 +73,7 @@ func (p *portal) table() []route {
 		{post, member + "/password-resets/code", staff, p.readOutCode},
 
 		{post, "/admin/attention/near/{id}/done", staff, p.dismissNear},
+		{post, "/admin/attention/not-me/{id}/done", staff, p.settleNotMe},
 		{post, "/admin/letters/{id}/again", staff, p.repeatLetter},
 		{post, "/admin/letters/{id}/stop", staff, p.stopLetter},
 

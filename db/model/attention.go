@@ -15,6 +15,7 @@ type Attention struct {
 	Mail *MailTrouble // nil: the mail server takes letters, as far as is known
 	Held *HeldLetters // nil: letters may leave
 
+	NotMe      Section[NotMe]
 	Failing    Section[FailingRow]
 	Slowed     Section[SlowedRow]
 	Near       Section[NearRow]
@@ -23,7 +24,7 @@ type Attention struct {
 
 // Quiet reports whether nothing needs anybody.
 func (a Attention) Quiet() bool {
-	return a.Mail == nil && a.Held == nil && a.Failing.Total+a.Slowed.Total+a.Near.Total+a.Unfinished.Total == 0
+	return a.Mail == nil && a.Held == nil && a.NotMe.Total+a.Failing.Total+a.Slowed.Total+a.Near.Total+a.Unfinished.Total == 0
 }
 
 // Section is the first rows of one kind, newest first, and how many there are.
