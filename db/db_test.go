@@ -276,7 +276,6 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT * FROM letter l WHERE l.state IN ('waiting', 'retrying') AND l.due_at <= 1 ORDER BY l.priority, l.due_at, l.id LIMIT 1`,
 		`UPDATE letter SET due_at = 1 WHERE state IN ('waiting', 'retrying') AND id IN (SELECT letter_id FROM letter_subject WHERE reset_id = 1)`,
 		`SELECT id FROM intake WHERE done_at IS NULL ORDER BY id LIMIT 1`,
-		`SELECT * FROM not_me w JOIN account a ON a.id = w.account_id JOIN member n ON n.id = a.member_id WHERE w.settled_at IS NULL ORDER BY w.at DESC, w.reset_id DESC LIMIT 100`,
 		`SELECT * FROM audit a LEFT JOIN audit_detail n ON n.audit_id = a.id WHERE a.member_id = 1 AND a.id < 9 ORDER BY a.id DESC LIMIT 51`,
 		`SELECT * FROM session s JOIN account a ON a.id = s.account_id JOIN member n ON n.id = a.member_id WHERE s.id = 1`,
 		`SELECT * FROM session s WHERE s.account_id = 1 ORDER BY s.last_seen_at DESC`,
