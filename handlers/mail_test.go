@@ -399,8 +399,8 @@ func TestLettersThatLeaveUnderTheAddressForReportsAreJudgedByIt(t *testing.T) {
 	owner := dbtest.Owner(t, s.db)
 	now, err := s.db.Settings(t.Context())
 	mustDo(t, err)
-	now.BounceAddress = "bounces@reports.example"
-	mustDo(t, s.db.ChangeSettings(t.Context(), owner, now))
+	mustDo(t, s.db.ChangeMail(t.Context(), owner, model.MailChange{BaseURL: now.BaseURL, Mail: now.Mail, MailFrom: now.MailFrom,
+		BounceAddress: "bounces@reports.example", Current: model.NewSecret(dbtest.OwnerPassword)}))
 	z.put(t, model.DNSRecord{Name: "_dmarc.riverside.example", Type: "TXT", Value: "v=DMARC1; p=reject"})
 	a := s.owner(t).post(mailPath + "/check").is(http.StatusOK).says("SPF of reports.example").says("SPF does not count for them")
 	if got := state(a); got != "DKIM missing, DMARC wrong, MX missing, SPF missing, MX missing" {

@@ -67,7 +67,8 @@ func TestNoTemplateReadsAnythingButItsPlaceholdersOrRunsAnything(t *testing.T) {
 		// What other letters, other people and the portal itself know.
 		{"{{password}}", all},
 		{"{{token}}", all},
-		{"{{code}}", all},
+		{"{{changed}}", all},
+		{"{{new_email}}", all},
 		{"{{secret}}", all},
 		{"{{new_email}}", all}, // of the notice of a changed address
 		{"{{what}}", all},      // of the notice of changed settings
