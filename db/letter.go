@@ -277,7 +277,7 @@ func (tx *Tx) dueLetter(ctx context.Context) (model.Letter, error) {
 		return scanLetter(tx.QueryRowContext(ctx, `
 			SELECT `+letterColumns+` FROM letter l INDEXED BY letter_due
 			WHERE l.state IN ('waiting', 'retrying') AND l.priority = +? AND l.due_at <= +? AND l.kind = +?
-			ORDER BY l.due_at, l.id LIMIT 1`, model.PriorityNotice, tx.Now.Unix(), model.LetterSettingsChanged))
+			ORDER BY l.due_at, l.id LIMIT 1`, model.PriorityMail, tx.Now.Unix(), model.LetterSettingsChanged))
 	}
 	return scanLetter(tx.QueryRowContext(ctx, waitingPriorities+`
 		SELECT `+letterColumns+` FROM letter l WHERE l.id = (

@@ -106,10 +106,10 @@ func TestNoOwnerCanSendAnotherOwnersLetterElsewhere(t *testing.T) {
 	sendReset(t, p.DB, p.eve, p.ruth.MemberID)
 	sendReset(t, p.DB, p.eve, anna)
 	sendReset(t, p.DB, p.ruth, p.eve.MemberID)
-	p.want("right after the change", `
+	p.want("right after the change", noticesByOld+`
 reset to ruth by mail.riverside.example with https://members.riverside.example
 reset to anna by mail.evil.example with https://evil.example
-reset to eve.black by mail.evil.example with https://evil.example`+noticesByOld)
+reset to eve.black by mail.evil.example with https://evil.example`)
 
 	p.clock.Add(model.TrustAfter - 6*time.Second) // a second press within five seconds sends nothing
 	sendReset(t, p.DB, p.eve, p.ruth.MemberID)
@@ -189,7 +189,8 @@ func TestALetterThatWaitsDoesNotLeaveByTheNewServerEither(t *testing.T) {
 	p := newPartners(t)
 	sendReset(t, p.DB, p.ruth, p.ruth.MemberID)
 	p.change(p.eve, toEvil)
-	p.want("a letter from before the change", `reset to ruth by mail.riverside.example with https://members.riverside.example`+noticesByOld)
+	p.want("a letter from before the change", noticesByOld+`
+reset to ruth by mail.riverside.example with https://members.riverside.example`)
 }
 
 func TestSmallStepsGetNowhereThatALargeOneWouldNot(t *testing.T) {
@@ -233,6 +234,25 @@ func TestTheNoticeLeavesAlsoWhenNothingElseDoes(t *testing.T) {
 	p.want("after the server was taken away", noticesByOld)
 }
 
+// A notice that waits until the trial is over would leave by the new way.
+func TestTheNoticeLeavesBeforeWhatWasPiledUp(t *testing.T) {
+	p := newPartners(t)
+	s, err := p.Settings(t.Context())
+	must(t, err)
+	s.LettersPerMinute = 1
+	must(t, p.ChangeSettings(t.Context(), p.eve, s))
+	p.clock.Add(time.Minute)
+	for i := range 3 { // it might as well be 1,500
+		must(t, p.SendSample(t.Context(), p.eve, model.LetterTest, model.Template{Subject: strings.Repeat("x", i+1), Text: "x", HTML: "<p>x</p>"}))
+	}
+	sendReset(t, p.DB, p.eve, dbtest.SignedUp(t, p.DB, "Anna Koch", "anna@example.org"))
+	p.change(p.eve, toEvil)
+	for _, want := range strings.Split(strings.TrimSpace(noticesByOld), "\n") {
+		p.want("one letter a minute", want)
+		p.clock.Add(time.Minute)
+	}
+}
+
 func TestAWayThatNobodyTrustedYetIsNoWayForOwners(t *testing.T) {
 	d, clock := dbtest.OpenIn(t, t.TempDir(), db.Fixed{BaseURL: oldBase})
 	p := &partners{DB: d, t: t, clock: clock, ruth: dbtest.Owner(t, d)}
@@ -258,7 +278,7 @@ func TestPutBackEverythingIsAsTrustedAsBefore(t *testing.T) {
 		t.Error("what was put back is on trial")
 	}
 	sendReset(t, p.DB, p.eve, p.ruth.MemberID)
-	p.want("put back", "reset to ruth by mail.riverside.example with https://members.riverside.example"+noticesByOld+noticesByOld)
+	p.want("put back", noticesByOld+noticesByOld+"\nreset to ruth by mail.riverside.example with https://members.riverside.example")
 }
 
 func TestAnotherPasswordOfTheSameServerIsNoOtherWay(t *testing.T) {
@@ -410,7 +430,7 @@ func TestATestLetterGoesToOneselfOnce(t *testing.T) {
 	p.clock.Add(5 * time.Second)
 	p.change(p.eve, toEvil)
 	must(t, p.SendTest(t.Context(), p.ruth))
-	p.want("a test tries the new way, for any owner", "test to ruth by mail.evil.example"+noticesByOld)
+	p.want("a test tries the new way, for any owner", noticesByOld+"\ntest to ruth by mail.evil.example")
 	p.clock.Add(61 * time.Minute)
 	if l, _ := p.TestLetter(t.Context(), p.eve); l != nil {
 		t.Error("a test of an hour ago says nothing about now")

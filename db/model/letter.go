@@ -24,7 +24,8 @@ const (
 
 // The priorities of waiting letters: lower leaves first.
 const (
-	PriorityLink     = 0 // somebody waits for it, perhaps on the telephone
+	PriorityMail     = -1 // to the owners, of changed mail settings: what an owner has piled up before must not keep it back
+	PriorityLink     = 0  // somebody waits for it, perhaps on the telephone
 	PriorityNotice   = 1
 	PriorityBulk     = 5 // invitations; from here on letters also leave room for the ones above
 	PriorityStranger = 9
@@ -42,6 +43,8 @@ var LetterKinds = []LetterKind{
 // able to keep members waiting by asking for unknown addresses.
 func (k LetterKind) Priority() int {
 	switch k {
+	case LetterSettingsChanged:
+		return PriorityMail
 	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterTest:
 		return PriorityLink
 	case LetterNoAccount:

@@ -162,7 +162,7 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterPasswordChanged: {1, false, false},
 		model.LetterEmailChanged:    {1, false, false},
 		model.LetterCodeReadOut:     {1, false, false},
-		model.LetterSettingsChanged: {1, false, false},
+		model.LetterSettingsChanged: {-1, false, false},
 		model.LetterTrouble:         {1, false, true},
 		model.LetterSecured:         {0, false, true},
 		model.LetterSecuredNotice:   {1, false, false},
