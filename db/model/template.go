@@ -508,7 +508,7 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 			if p.html() {
 				value = EscapeHTML(value)
 			}
-			if isAddress(one.text) && p.glues(b.String()) {
+			if (isAddress(one.text) || one.text == codePlaceholder) && p.glues(b.String()) {
 				b.WriteByte(' ')
 			}
 			if one.text == codePlaceholder && p.html() {
@@ -535,10 +535,10 @@ func (p templatePart) fill(b *strings.Builder, pieces []piece, v Values) *Templa
 	return nil
 }
 
-// glues reports whether a link that is written after this would be read as one
-// with it. Mail programs make a link of whatever looks like an address: a text
-// such as "https://elsewhere.example/?{{link}}" would carry the link to another
-// site with one press.
+// glues reports whether a link or a code that is written after this would be
+// read as one with it. Mail programs make a link of whatever looks like an
+// address: a text such as "https://elsewhere.example/?{{link}}" would carry the
+// link to another site with one press.
 func (p templatePart) glues(before string) bool {
 	if before == "" || strings.HasSuffix(before, " ") || strings.HasSuffix(before, "\n") {
 		return false

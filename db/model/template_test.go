@@ -184,11 +184,16 @@ func TestEveryPartSaysItsFirstMistake(t *testing.T) {
 func TestALinkIsNeverGluedToWhatStandsBefore(t *testing.T) {
 	const link = "https://m.example.org/reset/abc"
 	v := Values{
-		One:    map[string]string{"link": link, "name": "https://evil.example/?u="},
+		One:    map[string]string{"link": link, "name": "https://evil.example/?u=", "code": SampleCode},
 		People: []map[string]string{{"link": link, "name": "x"}, {"link": link, "name": "https://evil.example/?"}},
 	}
 	for _, tt := range []struct{ part, template, want string }{
 		{"text", "https://evil.example/?u={{link}}", "https://evil.example/?u= " + link},
+		{"text", "https://evil.example/?c={{code}}", "https://evil.example/?c= " + SampleCode},
+		{"text", "{{name}}{{code}}", "https://evil.example/?u= " + SampleCode},
+		{"text", "Code: {{code}}.", "Code: " + SampleCode + "."},
+		{"html", "https://evil.example/?c=<em>{{code}}</em>", "https://evil.example/?c=<em> <code>" + SampleCode + "</code></em>"},
+		{"html", "<p>{{code}}</p>", "<p><code>" + SampleCode + "</code></p>"},
 		{"text", "{{name}}{{link}}", "https://evil.example/?u= " + link},
 		{"text", "Here:\n{{link}}\n", "Here:\n" + link + "\n"},
 		{"text", "x{{#people}}\n{{link}}{{/people}}", "x " + link + " " + link},
