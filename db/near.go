@@ -34,6 +34,11 @@ func (d *DB) noteNear(ctx context.Context, key string) error {
 				ON CONFLICT (member_id, typed) DO UPDATE SET at = excluded.at`, key, tx.Now.Unix(), id); err != nil {
 				return err
 			}
+			if _, err := tx.ExecContext(ctx, `
+				DELETE FROM near_login WHERE id IN (
+					SELECT id FROM near_login WHERE member_id = +? ORDER BY at DESC, id DESC LIMIT -1 OFFSET +?)`, id, model.NearPerMember); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

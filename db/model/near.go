@@ -19,6 +19,10 @@ const (
 	// types them may be a stranger.
 	NearPerDay = 100
 
+	// NearPerMember is how many are kept of one member: the office looks at the
+	// newest. Whoever knows one address must not use up the day with it.
+	NearPerMember = 5
+
 	// longestNear is the most characters an address may have for its
 	// neighbours to be listed: those are some 4,000 then.
 	longestNear = 50
