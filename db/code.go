@@ -309,6 +309,14 @@ func (tx *Tx) readOut(ctx context.Context, actor model.Actor, memberID int64, no
 	if err := tx.audit(ctx, actor, model.ActCodeReadOut, about{member: a.MemberID, account: a.ID, reset: r.ID, note: note}); err != nil {
 		return code, err
 	}
+	if actor.Kind == model.ByPerson && !r.Shown(a, tx.Now) {
+		// The status message says so where it stands; with a resend window of
+		// zero it never does. A code opens what the link opens, so the letter
+		// about the password names its reader.
+		if err := tx.noteShown(ctx, actor, a, *r); err != nil {
+			return code, err
+		}
+	}
 	if r.SpokenBy == actor.Name && tx.Now.Before(r.SpokenAt.Add(model.DoubleClick)) {
 		return code, nil // the letter about the first half of a double click says it all
 	}

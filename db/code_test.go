@@ -293,6 +293,30 @@ func TestWhatAReadOutCodeLeavesBehind(t *testing.T) {
 	}
 }
 
+// Without a resend window nobody sees a link, and still the code opens the same.
+func TestWhoReadOutACodeIsNamedWithoutAResendWindowToo(t *testing.T) {
+	d, _ := dbtest.Open(t)
+	owner := dbtest.Owner(t, d)
+	s, err := d.Settings(t.Context())
+	must(t, err)
+	s.Resets.ResendWindow = 0
+	must(t, d.ChangeSettings(t.Context(), owner, s))
+	mia := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	dbtest.Deliver(t, d)
+	r, err := d.ReadOutCode(t.Context(), dbtest.Person(t, d, "Sam Staff", model.RoleStaff), mia, "born 1 May 1970")
+	must(t, err)
+	token, err := d.EnterCode(t.Context(), model.CodeTry{Login: "mia@example.org", Code: r.Spoken.Code, Network: home})
+	must(t, err)
+	dbtest.Deliver(t, d)
+	password := model.NewSecret("zebra crossing at noon")
+	_, err = d.SetPassword(t.Context(), model.NewPassword{Token: token, Password: password, Confirm: password})
+	must(t, err)
+	letters := dbtest.Deliver(t, d)
+	if len(letters) != 1 || !slices.Equal(letters[0].SeenBy, []string{"Sam Staff"}) {
+		t.Errorf("letters: %s, seen by %v", dbtest.Kinds(letters), letters[0].SeenBy)
+	}
+}
+
 func TestReadingOutNeedsANoteAndPower(t *testing.T) {
 	d, _, owner, mia := coded(t)
 	for note, want := range map[string]bool{
