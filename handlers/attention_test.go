@@ -140,6 +140,19 @@ func TestATypedAddressIsOnlyText(t *testing.T) {
 	}
 }
 
+// Two addresses that look the same must not pass for one and the same.
+func TestALookalikeSaysThatItIsOne(t *testing.T) {
+	s := newSite(t)
+	dbtest.SignedUp(t, s.db, "Mia Brandt", "mia.brandt@example.org")
+	dbtest.Deliver(t, s.db)
+	s.clock.Add(time.Hour)
+	s.asked(t, "mi\u0430.brandt@example.org")
+	s.owner(t).get("/admin").is(http.StatusOK).says("mi\u0430.brandt@example.org (with letters of another alphabet in it)")
+	s.clock.Add(time.Hour)
+	s.asked(t, "mia.brand@example.org")
+	s.owner(t).get("/admin").is(http.StatusOK).says("mia.brand@example.org").saysNothingOf("another alphabet")
+}
+
 func TestAStrangerLearnsNothingFromANearAddress(t *testing.T) {
 	s := newSite(t)
 	dbtest.SignedUp(t, s.db, "Mia Brandt", "mia.brandt@example.org")

@@ -164,7 +164,7 @@ func (r AccountRecord) tried() string {
 	if r.Account != nil && r.Account.Email != "" {
 		meant = r.Account.Email
 	}
-	if !ascii(typed) && ascii(meant) {
+	if OtherAlphabet(typed, meant) {
 		typed += " (with letters of another alphabet in it)"
 	}
 	if r.Account != nil {
@@ -172,6 +172,10 @@ func (r AccountRecord) tried() string {
 	}
 	return "A link was asked for with " + typed + ": nearly the contact email."
 }
+
+// OtherAlphabet reports whether an address has letters that the one it nearly is
+// has not: they may look the same (Unicode Technical Standard 39, §4).
+func OtherAlphabet(typed, meant string) bool { return !ascii(typed) && ascii(meant) }
 
 func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
