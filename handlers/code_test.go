@@ -10,6 +10,7 @@ import (
 
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
+	"latchkey/views"
 )
 
 // readOut presses Read out a code, and gives the answer and the code.
@@ -51,6 +52,34 @@ func TestFromTheCodeOnTheTelephoneToANewPassword(t *testing.T) {
 	b.submit(set, `form[action="/reset"]`, "", "password", newPassword, "password_confirm", newPassword).leads("/sign-in")
 	s.browser(t).signIn("nina@example.org", newPassword)
 	b.post("/reset/code", "login", "nina@example.org", "code", code).is(http.StatusUnprocessableEntity)
+}
+
+// The ten minutes are for typing a code. The form behind it waits as long as
+// behind the link, and so the notice about it must not promise less.
+func TestTheNoticeOfACodePromisesNoMoreThanIsTrue(t *testing.T) {
+	s := newSite(t)
+	id := dbtest.SignedUp(t, s.db, "Nina Holm", "nina@example.org")
+	dbtest.Deliver(t, s.db)
+	_, code := s.owner(t).readOut(id)
+	notice := dbtest.Deliver(t, s.db)
+	if dbtest.Kinds(notice) != "code_read_out to nina@example.org" {
+		t.Fatal(dbtest.Kinds(notice))
+	}
+	said, err := views.ComposeLetter(notice[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{said.Text, said.HTML} {
+		if strings.Contains(part, "within ten minutes") || !strings.Contains(strings.Join(strings.Fields(part), " "), "had ten minutes to type it") {
+			t.Errorf("the notice says\n%s", part)
+		}
+	}
+	b := s.browser(t)
+	s.clock.Add(model.SpokenCodeLife - time.Second)
+	moved := b.submit(b.get("/reset/code"), `form[action="/reset/code"]`, "", "login", "nina@example.org", "code", code)
+	form := b.follow(moved).is(http.StatusOK)
+	s.clock.Add(24 * time.Hour)
+	b.submit(form, `form[action="/reset"]`, "", "password", newPassword, "password_confirm", newPassword).leads("/sign-in")
 }
 
 func TestHtmxGetsTheCodeBesideTheStatusMessage(t *testing.T) {
