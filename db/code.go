@@ -71,13 +71,28 @@ func (d *DB) EnterCode(ctx context.Context, in model.CodeTry) (token model.Secre
 		if _, err := tx.ExecContext(ctx, `UPDATE reset SET opened_at = coalesce(opened_at, ?) WHERE id = +?`, tx.Now.Unix(), fits.reset.ID); err != nil {
 			return err
 		}
-		return tx.audit(ctx, model.MemberActor(in.Network), model.ActCodeEntered,
-			about{member: fits.account.MemberID, account: fits.account.ID, reset: fits.reset.ID})
+		return tx.noteEntered(ctx, in.Network, fits)
 	})
 	if err == nil && !found {
 		err = errCode
 	}
 	return token, err
+}
+
+// noteEntered writes down that a code was typed, once a minute at the most: a
+// right one costs no wait, and lines are never deleted.
+func (tx *Tx) noteEntered(ctx context.Context, network string, p *codePlace) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO code_try (key, count, last_at) VALUES (?, 1, ?)
+		ON CONFLICT (key) DO UPDATE SET count = count + 1, last_at = excluded.last_at WHERE last_at <= ?`,
+		tx.db.keys.Blind("code-try", "entered", letterCode(p.reset)), tx.Now.Unix(), tx.Now.Add(-time.Minute).Unix())
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return tx.audit(ctx, model.MemberActor(network), model.ActCodeEntered,
+		about{member: p.account.MemberID, account: p.account.ID, reset: p.reset.ID})
 }
 
 // codePlace is one reset that a typed code may be of, or one of nobody's that

@@ -92,6 +92,33 @@ func TestACodeFromALetterLeadsToThePasswordForm(t *testing.T) {
 	works(t, d, code, home, false) // used
 }
 
+func TestARightCodeFillsNoLog(t *testing.T) {
+	d, clock, owner, mia := coded(t)
+	sendReset(t, d, owner, mia)
+	code := letterWithCode(t, d)
+	entered := func(want int) {
+		t.Helper()
+		works(t, d, code, home, true)
+		page, err := d.Activity(t.Context(), owner, mia, 0)
+		must(t, err)
+		got := 0
+		for _, l := range page.Lines {
+			if l.Act == model.ActCodeEntered {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%d lines, want %d", got, want)
+		}
+	}
+	entered(1)
+	entered(1)
+	clock.Add(time.Minute - time.Second)
+	entered(1)
+	clock.Add(time.Second)
+	entered(2)
+}
+
 func TestWithoutACodeInTheLetterThereIsNone(t *testing.T) {
 	d, _ := dbtest.Open(t)
 	owner := dbtest.Owner(t, d)
