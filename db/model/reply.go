@@ -32,7 +32,6 @@ const (
 	refusedGreylisted refusal = "Their mail server asks senders it does not know yet to come back in a few minutes."
 	refusedTooOften   refusal = "The mail server finds that we write too much at once."
 	refusedBlocked    refusal = "Their mail server does not take letters from us. Their IT can allow our address."
-	refusedNobodyHome refusal = "Their mail server could not be reached."
 	refusedNoRoom     refusal = "The mail server has no room at the moment."
 	refusedUnreached  refusal = "Their mail server could not be reached. Check what stands after the @ for a slip."
 
@@ -134,12 +133,10 @@ func readReply(code int, reply string) refusal {
 		return refusedEither
 	case final:
 		return refusedForGood
-	case slices.Contains([]string{"4.1", "4.4", "4.7"}, subject): // no answer from it; time to give up
-		return refusedNobodyHome
+	case slices.Contains([]string{"4.1", "4.4", "4.7"}, subject): // no answer from it; no way to it; time to give up (RFC 3463 §3.5)
+		return refusedUnreached
 	case slices.Contains([]string{"7.1", "7.0", "2.0"}, subject) || strings.Contains(words, "try again") || strings.Contains(words, "come back"):
 		return refusedGreylisted
-	case class == "4" && (subject == "4.1" || subject == "4.7"): // no answer from the host; delivery time expired (RFC 3463 §3.5)
-		return refusedUnreached
 	case code >= 400 || class == "4":
 		return refusedForNow
 	}

@@ -56,20 +56,17 @@ func TestAServersWordsInPlainOnes(t *testing.T) {
 			{451, "Temporary local problem - please try again"},
 			{550, "Graylisted"},
 		},
-		"Their mail server could not be reached": {
+		"Their mail server could not be reached. Check what stands after the @": {
 			{0, "4.4.1 connect to mx.example.net[192.0.2.25]:25: Connection timed out"},
 			{0, "4.4.7 gave up"},
 			{450, "4.4.1 no answer from host"},
+			{451, "4.4.4 unable to route"},
 		},
 		"too much at once": {
 			{421, "4.7.28 Our system has detected an unusual rate of unsolicited mail"},
 			{450, "4.7.1 Error: too many messages from 192.0.2.1"},
 			{554, "5.7.1 You exceeded your hourly rate limit"},
 			{421, "4.7.0 Too many connections"},
-		},
-		"could not be reached": {
-			{0, "4.4.7 gave up"},
-			{0, "4.4.1 connect to mx.example.net[192.0.2.25]:25: Connection timed out"},
 		},
 		"too big": {
 			{552, "5.3.4 Message size exceeds fixed limit"},
