@@ -101,9 +101,10 @@ func Organisation(domain string) string {
 	return domain
 }
 
-// dkimDomain is the longest domain that letters are signed for. A longer one is
-// folded in its middle by go-mail 0.8.1, which verifiers do not undo.
-const dkimDomain = 64
+// longestSigned is how many characters a domain may have for its letters to be
+// signed. A longer one is folded in its middle by go-mail 0.8.1, which
+// verifiers do not undo.
+const longestSigned = 64
 
 // MakeDKIM makes a key for signing letters, for a domain that they come from
 // now. Nothing is signed with it until SignLetters: before its record is in
@@ -122,7 +123,7 @@ func (d *DB) MakeDKIM(ctx context.Context, actor model.Actor, domain string) err
 	if !model.CheckableDomain(domain) {
 		return model.Conflict("Letters come from " + domain + ", which is no address in a domain of yours. Change that first.")
 	}
-	if len(domain) > dkimDomain {
+	if len(domain) > longestSigned {
 		return model.Conflict("The domain " + domain + " is too long for the signatures that can be made here.")
 	}
 	key, err := model.NewDKIM(domain, d.Now()) // slow, so not within the transaction
@@ -140,9 +141,9 @@ func (d *DB) MakeDKIM(ctx context.Context, actor model.Actor, domain string) err
 	})
 }
 
-// SignLetters has letters from a key's domain signed from now on. found is the records that stand
-// in DNS under the key's name: without the key's own among them, every letter
-// would carry a signature that nobody can verify.
+// SignLetters has letters from a key's domain signed from now on. found is the
+// records that stand in DNS under the key's name: without the key's own among
+// them, every letter would carry a signature that nobody can verify.
 func (d *DB) SignLetters(ctx context.Context, actor model.Actor, selector string, found []string) error {
 	return d.switchDKIM(ctx, actor, selector, func(s model.Settings, k model.DKIM) (bool, error) {
 		switch {

@@ -63,8 +63,8 @@ func (tx *Tx) storeSealed(ctx context.Context, name, value string, secret []byte
 }
 
 // ChangeMail decides where letters are handed in, whom they come from, where
-// they come back to and where their links lead. The owner's password is asked for again, as a
-// borrowed screen must not be enough for it.
+// they come back to and where their links lead. The owner's password is asked
+// for again, as a borrowed screen must not be enough for it.
 //
 // The attack: between owners there is only the letter (product.md §1), and
 // whoever turns the mail server or the base URL round reads another owner's

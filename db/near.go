@@ -16,7 +16,7 @@ import (
 // off, and looks outside the transaction: some thousand look-ups must keep no
 // act waiting.
 func (d *DB) noteNear(ctx context.Context, key string) error {
-	if full, err := d.nearFull(ctx, d.read); err != nil || full {
+	if full, err := nearFull(ctx, d.read, d.Now()); err != nil || full {
 		return err
 	}
 	members, err := nearMembers(ctx, d.read, key)
@@ -25,7 +25,7 @@ func (d *DB) noteNear(ctx context.Context, key string) error {
 	}
 	return d.act(ctx, func(tx *Tx) error {
 		for _, id := range members {
-			if full, err := d.nearFull(ctx, tx); err != nil || full {
+			if full, err := nearFull(ctx, tx, tx.Now); err != nil || full {
 				return err
 			}
 			// Somebody may have been taken off the roll since.
@@ -45,9 +45,9 @@ func (d *DB) noteNear(ctx context.Context, key string) error {
 }
 
 // nearFull reports whether no more is kept today.
-func (d *DB) nearFull(ctx context.Context, q querier) (full bool, err error) {
+func nearFull(ctx context.Context, q querier, now time.Time) (full bool, err error) {
 	err = q.QueryRowContext(ctx, `SELECT count(*) >= +? FROM near_login WHERE at > +?`,
-		model.NearPerDay, d.Now().Add(-24*time.Hour).Unix()).Scan(&full)
+		model.NearPerDay, now.Add(-24*time.Hour).Unix()).Scan(&full)
 	return full, err
 }
 

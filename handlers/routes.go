@@ -17,7 +17,7 @@ type route struct {
 // table is every route of the portal.
 func (p *portal) table() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	const member, letter = "/admin/members/{id}", "/admin/templates/{kind}"
+	const member, template = "/admin/members/{id}", "/admin/templates/{kind}"
 	all := []route{
 		{get, "/static/{hash}/{name}", open, p.serveStatic},
 		{get, "/healthz", open, p.health},
@@ -91,12 +91,12 @@ func (p *portal) table() []route {
 		{post, mailPath + "/unsigned", owner, p.leaveUnsigned},
 		{post, "/admin/settings/bounce-secret", owner, p.newBounceSecret},
 		{get, "/admin/templates", owner, p.listTemplates},
-		{get, letter, owner, p.showTemplate},
-		{post, letter, owner, p.changeTemplate},
-		{get, letter + "/preview", owner, p.showPreview},
-		{post, letter + "/preview", owner, p.previewTemplate},
-		{post, letter + "/test", owner, p.testTemplate},
-		{post, letter + "/original", owner, p.restoreTemplate},
+		{get, template, owner, p.showTemplate},
+		{post, template, owner, p.changeTemplate},
+		{get, template + "/preview", owner, p.showPreview},
+		{post, template + "/preview", owner, p.previewTemplate},
+		{post, template + "/test", owner, p.testTemplate},
+		{post, template + "/original", owner, p.restoreTemplate},
 	}
 	if p.Demo {
 		all = append(all,
