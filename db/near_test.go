@@ -159,10 +159,20 @@ func TestAStrangerCannotFillTheTable(t *testing.T) {
 	if want := model.NearPerDay / model.NearPerMember; err != nil || a.Near.Total != want {
 		t.Errorf("the office is shown %d lines, want %d, %v", a.Near.Total, want, err)
 	}
-	clock.Add(24 * time.Hour)
+	var oldest int64
+	if err := raw.QueryRow(`SELECT min(at) FROM near_login`).Scan(&oldest); err != nil {
+		t.Fatal(err)
+	}
+	day := time.Unix(oldest, 0).Add(24 * time.Hour)
+	clock.Set(day.Add(-time.Second))
+	tried(t, d, "otto.hol@rowers.example")
+	if got := count(); got != model.NearPerDay {
+		t.Errorf("%d are kept a second before the first of them is a day old", got)
+	}
+	clock.Set(day)
 	tried(t, d, "otto.hol@rowers.example")
 	if got := near(t, d, last); got != "otto.hol@rowers.example" {
-		t.Errorf("a day later %q is kept", got)
+		t.Errorf("%q is kept once the first of them is a day old", got)
 	}
 }
 

@@ -70,7 +70,7 @@ func fieldNames() []string {
 		"login", "password", "password_confirm", "current_password", "keep", "next", "ticket", "person", "token", "code", "share", "role", "reset",
 		"association", "colour", "support_email", "support_phone", "base_url", "time_zone", "reset_lifetime", "resend_window",
 		"min_password_length", "roll_sign_in", "households", "unknown_letters", "mail_from", "notice_from", "notice_reply_to", "bounce_address", "reply_to", "letters_per_minute", "version",
-		"note", "mail_host", "mail_port", "mail_tls", "mail_user", "mail_password",
+		"note", "subject", "text", "html", "selector", "domain", "mail_host", "mail_port", "mail_tls", "mail_user", "mail_password",
 	}
 	for _, f := range model.MemberFields {
 		names = append(names, f.Name)

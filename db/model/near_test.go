@@ -80,3 +80,23 @@ func TestNearAddressesAreSoManyAndNoMore(t *testing.T) {
 		}
 	}
 }
+
+// What strangers type is spelled in every way, and each is looked up.
+func FuzzNearEmails(f *testing.F) {
+	for _, seed := range []string{"", "@", "ruth@gmial.co", "a+b@c", "+@x", "ü@groß.example", "a@b@c.d", "a@\xff", strings.Repeat("a", 49) + "@"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		key := model.EmailKey(typed)
+		all := model.NearEmails(key)
+		if len(all) > 5000 {
+			t.Errorf("%d addresses near %q", len(all), key)
+		}
+		if len(all) > 0 && !slices.Contains(all, key) {
+			t.Errorf("%q is not near itself", key)
+		}
+		if !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
+			t.Errorf("those near %q are not each there once and in order", key)
+		}
+	})
+}

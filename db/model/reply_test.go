@@ -3,6 +3,7 @@ package model_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"latchkey/db/model"
 )
@@ -131,6 +132,27 @@ func FuzzPlainReplyNeverRepeatsTheServer(f *testing.F) {
 		got := model.PlainReply(code, reply)
 		if got == "" || strings.Contains(got, "<") || strings.Contains(got, "http") || !strings.HasSuffix(got, ".") {
 			t.Errorf("%d %q: %q", code, reply, got)
+		}
+	})
+}
+
+// What is kept of a server's words fits a line of a page, and opens nothing,
+// wherever in them it quotes the letter.
+func FuzzCleanReply(f *testing.F) {
+	link, notMe := token(f, keyring(f, "k1"), golden()), notMeToken(f, keyring(f, "k1"), golden())
+	f.Add("5.7.1 refused: ", " is not liked")
+	f.Add("a\r\nb\x00\u202e", strings.Repeat("x", 9000))
+	f.Add("r\xfcckl\xe4ufer", "\xff")
+	f.Add(strings.Repeat("ü", 511), strings.Repeat("€", 400))
+	f.Fuzz(func(t *testing.T, before, after string) {
+		got := model.CleanReply(before + " https://x.example/reset/" + link + " https://x.example/not-me/" + notMe + " K7WX-M3QZ " + after)
+		if len(got) > model.LongestReply || !utf8.ValidString(got) || got != model.OneLine(got) {
+			t.Errorf("%d bytes are kept: %q", len(got), got)
+		}
+		for _, secret := range []string{link[:20], notMe[13:33], "K7WX-M3QZ"} {
+			if strings.Contains(got, secret) && !strings.Contains(before+after, secret) {
+				t.Errorf("%s is kept in %q", secret, got)
+			}
 		}
 	})
 }
