@@ -254,7 +254,7 @@ const testShown = time.Hour
 // of the last hour.
 func (d *DB) TestLetter(ctx context.Context, actor model.Actor) (*model.TestLetter, error) {
 	l, err := testLetter(ctx, d.read, actor.AccountID)
-	if err != nil || l == nil || d.Now().After(l.CreatedAt.Add(testShown)) {
+	if err != nil || l == nil || !d.Now().Before(l.CreatedAt.Add(testShown)) {
 		return nil, err
 	}
 	return l, nil

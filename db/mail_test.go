@@ -431,12 +431,28 @@ func TestATestLetterGoesToOneselfOnce(t *testing.T) {
 	p.change(p.eve, toEvil)
 	must(t, p.SendTest(t.Context(), p.ruth))
 	p.want("a test tries the new way, for any owner", noticesByOld+"\ntest to ruth by mail.evil.example")
-	p.clock.Add(61 * time.Minute)
-	if l, _ := p.TestLetter(t.Context(), p.eve); l != nil {
-		t.Error("a test of an hour ago says nothing about now")
-	}
+	p.clock.Add(time.Hour)
 	p.change(p.eve, func(c *model.MailChange) { c.Mail = model.MailServer{} })
 	wantKind(t, p.SendTest(t.Context(), p.eve), model.KindConflict)
+}
+
+func TestATestLetterIsOneForADoubleClickAndShownForAnHour(t *testing.T) {
+	p := newPartners(t)
+	must(t, p.SendTest(t.Context(), p.eve))
+	p.clock.Add(model.DoubleClick - time.Second)
+	must(t, p.SendTest(t.Context(), p.eve))
+	p.want("a double click", "test to eve.black by mail.riverside.example")
+	p.clock.Add(time.Second)
+	must(t, p.SendTest(t.Context(), p.eve))
+	p.want("a second press", "test to eve.black by mail.riverside.example")
+	p.clock.Add(time.Hour - time.Second)
+	if l, err := p.TestLetter(t.Context(), p.eve); err != nil || l == nil {
+		t.Errorf("a second before it is an hour old, the test is not shown: %v", err)
+	}
+	p.clock.Add(time.Second)
+	if l, err := p.TestLetter(t.Context(), p.eve); err != nil || l != nil {
+		t.Errorf("a test of an hour ago says nothing about now: %+v, %v", l, err)
+	}
 }
 
 // A signed-in browser is enough for the general settings, so nothing of where

@@ -53,9 +53,9 @@ func (c *MailChange) Clean(present Settings) Fields {
 }
 
 // Clean trims a typed mail server, and says what of it cannot be taken. present
-// is the one that counts now. A password belongs to
-// the server that it was typed for: whoever turns the portal to another server
-// must not have it handed over there.
+// is the one that counts now. A password belongs to the server that it was
+// typed for: whoever turns the portal to another server must not have it handed
+// over there.
 func (s *MailServer) Clean(present MailServer, f Fields) {
 	s.Host, s.User = strings.TrimSuffix(strings.TrimSpace(s.Host), "."), strings.TrimSpace(s.User)
 	if s.Host == "" {
