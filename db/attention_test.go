@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -287,49 +286,4 @@ func TestAWrongAddressNeedsAttentionUntilTheyGetIn(t *testing.T) {
 	are("1: Mia Brandt")
 	dbtest.SetPassword(t, d, mia, "another long password of hers")
 	are("0: ")
-}
-
-// With 100,000 members and their letters the page and a look-up of a wrong
-// address take this long; the test keeps both from becoming a walk through
-// everything. LATCHKEY_BENCH_MEMBERS=100000 go test -run ManyMembers -v ./db
-func TestAttentionWithManyMembers(t *testing.T) {
-	if os.Getenv("LATCHKEY_BENCH_MEMBERS") == "" {
-		t.Skip("fills a portal: set LATCHKEY_BENCH_MEMBERS to try it")
-	}
-	folder := t.TempDir()
-	dbtest.Fill(t, folder, dbtest.Members(t))
-	d, err := db.Open(t.Context(), folder, db.Fixed{Mail: &dbtest.Mail})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	owner := dbtest.Owner(t, d)
-	raw := beside(t, folder)
-	for _, q := range []string{`SELECT count(*) FROM letter`, `SELECT count(*) FROM letter WHERE state IN ('failed', 'bounced')`, `SELECT count(*) FROM reset WHERE ended_at IS NULL`, `SELECT count(*) FROM account`} {
-		var n int
-		if err := raw.QueryRow(q).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %d", q, n)
-	}
-	var each []time.Duration
-	var a model.Attention
-	for range 20 {
-		begin := time.Now()
-		if a, err = d.Attention(t.Context(), owner); err != nil {
-			t.Fatal(err)
-		}
-		each = append(each, time.Since(begin))
-	}
-	t.Logf("Needs attention, %d failing, %d unfinished: %v", a.Failing.Total, a.Unfinished.Total, dbtest.Median(each))
-	each = nil
-	for i := range 20 {
-		ask(t, d, fmt.Sprintf("somebody.or.other%d@rowing-club.example", i))
-		begin := time.Now()
-		if _, err := d.WorkIntake(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		each = append(each, time.Since(begin))
-	}
-	t.Logf("a wrong address: %v", dbtest.Median(each))
 }

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -138,5 +139,35 @@ func BenchmarkClaim(b *testing.B) {
 		_, p50, _ = v.Ratios()
 		b.ReportMetric(p50, "claimed:p50-ratio")
 		b.ReportMetric(0, "ns/op") // of all of this, so it says nothing
+	}
+}
+
+// The staff home, and a request for a password with an address that nobody has:
+// neither may become a walk through everybody.
+func BenchmarkAttention(b *testing.B) {
+	folder := b.TempDir()
+	members := dbtest.Members(b)
+	dbtest.Fill(b, folder, members)
+	ctx := context.Background()
+	d, err := db.Open(ctx, folder, db.Fixed{Mail: &dbtest.Mail})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = d.Close() })
+	owner := dbtest.Owner(b, d)
+	const reads, requests = 200, 20
+	for b.Loop() {
+		table := report.Table("Needs attention, with "+dbtest.Grouped(members)+" members.", "what", "median")
+		home := times(b, reads, func(int) error { _, err := d.Attention(ctx, owner); return err })()
+		intake := times(b, requests, func(i int) error {
+			if err := d.AskReset(ctx, fmt.Sprintf("somebody.or.other%d@rowing-club.example", i), "192.0.2.0/24"); err != nil {
+				return err
+			}
+			_, err := d.WorkIntake(ctx)
+			return err
+		})()
+		table.Add("the staff home's facts", dbtest.Span(dbtest.Median(home.Each)))
+		table.Add("a request with an address that nobody has, looked up and answered", dbtest.Span(dbtest.Median(intake.Each)))
+		b.ReportMetric(0, "ns/op") // of both, so it says nothing
 	}
 }
