@@ -286,7 +286,7 @@ func TestNoPageWaitsForATableScan(t *testing.T) {
 		`SELECT id FROM letter l WHERE l.state IN ('failed', 'bounced')`,
 		`SELECT count(*) FROM letter WHERE to_key = 'x' AND kind = 'y' AND created_at > 1`,
 		`SELECT count(*) FROM intake WHERE outcome = 'x' AND made_at > 1`,
-		`SELECT id FROM letter WHERE created_at >= 1 ORDER BY created_at, id LIMIT 1`,
+		`SELECT id FROM letter WHERE created_at > 1 ORDER BY created_at, id LIMIT 1`,
 		`SELECT count(*) FROM letter WHERE state = 'failed' AND id >= 1`,
 		`SELECT id FROM letter WHERE state = 'failed' AND id >= 1 AND id < 9 ORDER BY id DESC LIMIT 51`,
 		`SELECT id FROM letter WHERE to_key >= 'a' AND to_key < 'b'`,
