@@ -201,7 +201,7 @@ const unfinishedQuery = `
 	ORDER BY r.asked_at DESC LIMIT +?4`
 
 func (s *sight) unfinishedRows(ctx context.Context, now time.Time) (found model.Section[model.UnfinishedRow], err error) {
-	ids, err := s.ids(ctx, unfinishedQuery, now.Add(-keepLetters).Unix(), now.Add(-model.UnfinishedAfter).Unix(), now.Unix(), mostCounted+1)
+	ids, err := s.ids(ctx, unfinishedQuery, now.Add(-model.LetterLogFor).Unix(), now.Add(-model.UnfinishedAfter).Unix(), now.Unix(), mostCounted+1)
 	if err != nil {
 		return found, err
 	}

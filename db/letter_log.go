@@ -76,7 +76,7 @@ func (d *DB) Letters(ctx context.Context, actor model.Actor, q model.LetterQuery
 
 // firstLogged is the oldest letter of the log.
 func (s *sight) firstLogged(ctx context.Context) (id int64, err error) {
-	err = s.QueryRowContext(ctx, `SELECT id FROM letter WHERE created_at >= +? ORDER BY created_at, id LIMIT 1`,
+	err = s.QueryRowContext(ctx, `SELECT id FROM letter WHERE created_at > +? ORDER BY created_at, id LIMIT 1`,
 		s.db.Now().Add(-model.LetterLogFor).Unix()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return noLetter, nil

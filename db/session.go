@@ -635,9 +635,6 @@ func (tx *Tx) clearFailures(ctx context.Context, buckets ...[]byte) error {
 	return nil
 }
 
-// keepLetters is how long the outbox remembers.
-const keepLetters = 90 * 24 * time.Hour
-
 // Tidy removes what is over and will not be asked for again. It is called now
 // and then, beside the work; nothing depends on it.
 func (d *DB) Tidy(ctx context.Context) error {
@@ -652,7 +649,7 @@ func (d *DB) Tidy(ctx context.Context) error {
 		{`DELETE FROM code_try WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM intake WHERE made_at <= +? AND done_at IS NOT NULL`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM near_login WHERE at <= +?`, []any{now.Add(-model.NearFor).Unix()}},
-		{`DELETE FROM letter WHERE created_at <= +? AND state NOT IN ('waiting', 'retrying', 'sending')`, []any{now.Add(-keepLetters).Unix()}},
+		{`DELETE FROM letter WHERE created_at <= +? AND state NOT IN ('waiting', 'retrying', 'sending')`, []any{now.Add(-model.LetterLogFor).Unix()}},
 	} {
 		if _, err := d.write.ExecContext(ctx, q.query, q.args...); err != nil {
 			return err

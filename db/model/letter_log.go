@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// LetterLogFor is how far back the letter log goes.
+// LetterLogFor is how far back the letter log goes, and how long letters are
+// kept.
 const LetterLogFor = 90 * 24 * time.Hour
 
 // LetterFilter narrows the letter log to what became of a letter.
