@@ -129,11 +129,15 @@ func SameCode(a, b Secret) bool {
 
 // CodeUntil is when the code of the link's letters ends; zero if no letter with
 // one ever left.
-func (r Reset) CodeUntil() time.Time {
-	if r.CodeFrom.IsZero() {
-		return time.Time{}
+func (r Reset) CodeUntil() time.Time { return r.codeEnd(r.CodeFrom, LetterCodeLife) }
+
+// codeEnd is when a code of a moment ends, at the latest with its link; zero if
+// there was none.
+func (r Reset) codeEnd(from time.Time, life time.Duration) time.Time {
+	if from.IsZero() {
+		return from
 	}
-	until := r.CodeFrom.Add(LetterCodeLife)
+	until := from.Add(life)
 	if r.ExpiresAt.Before(until) {
 		return r.ExpiresAt
 	}
@@ -152,17 +156,8 @@ func (r Reset) CodeWorks(a Account, wrong CodeTries, now time.Time) bool {
 	return r.Live(a, now) && now.Before(r.CodeUntil()) && wrong.Letter < LetterCodeTries && wrong.Network < LetterCodeNetwork
 }
 
-// SpokenUntil is when the code that was read out ends with its link, if it was.
-func (r Reset) SpokenUntil() time.Time {
-	if r.SpokenAt.IsZero() {
-		return time.Time{}
-	}
-	until := r.SpokenAt.Add(SpokenCodeLife)
-	if r.ExpiresAt.Before(until) {
-		return r.ExpiresAt
-	}
-	return until
-}
+// SpokenUntil is when the code that was read out ends; zero if none was.
+func (r Reset) SpokenUntil() time.Time { return r.codeEnd(r.SpokenAt, SpokenCodeLife) }
 
 // SpokenWorks reports whether the code that was read out finishes the reset now.
 func (r Reset) SpokenWorks(a Account, wrong CodeTries, now time.Time) bool {
