@@ -170,8 +170,7 @@ const openNotMesQuery = `SELECT ` + accountColumns + `, w.reset_id, w.at, w.used
 	FROM not_me w JOIN account a ON a.id = w.account_id JOIN member n ON n.id = a.member_id
 	WHERE w.settled_at IS NULL ORDER BY w.at DESC, w.reset_id DESC LIMIT +?`
 
-// openNotMes is every "It wasn't me" that the office has not settled, newest
-// first.
+// openNotMes is the newest "It wasn't me" that the office has not settled.
 func openNotMes(ctx context.Context, q querier, most int) ([]model.NotMe, error) {
 	return rows(ctx, q, func(rs *sql.Rows) (n model.NotMe, err error) {
 		a, err := scanAccount(rs, &n.ResetID, unix{&n.At}, &n.Used)

@@ -207,8 +207,8 @@ func (k Keyring) linkToken(r Reset, use linkUse) (Secret, error) {
 	return NewSecret(tokenCoding.EncodeToString(raw)), nil
 }
 
-// ParseResetToken takes a token apart, one of a link or of its "It wasn't me". It is strict: one length, one
-// alphabet, one spelling.
+// ParseResetToken takes a token apart, one of a link or of its "It wasn't me".
+// It is strict: one length, one alphabet, one spelling.
 func ParseResetToken(token string) (selector [8]byte, tag []byte, ok bool) {
 	if len(token) != TokenLen {
 		return selector, nil, false

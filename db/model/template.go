@@ -195,8 +195,8 @@ func (k LetterKind) Placeholders() (one, people []string) {
 // Check says whether a template will do for a kind of letter: every
 // placeholder is known there, every tag allowed and closed, each part says
 // something, and a letter that is about a link has it, or its code, in both
-// parts, for whoever reads only one of them. An error is a *TemplateError, the first of
-// Mistakes.
+// parts, for whoever reads only one of them. An error is a *TemplateError, the
+// first of Mistakes.
 func (t Template) Check(k LetterKind) error {
 	if all := t.Mistakes(k); len(all) > 0 {
 		return all[0]
