@@ -107,6 +107,16 @@ func (z *zone) put(t testing.TB, r model.DNSRecord) {
 	z.records[name] = append(z.records[name], rr)
 }
 
+// be makes these names, and no other, silent or failing.
+func (z *zone) be(so map[string]bool, names ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	clear(so)
+	for _, name := range names {
+		so[name] = true
+	}
+}
+
 // mailSite is a portal whose letters come from post@riverside.example.
 func mailSite(t testing.TB) (*site, *zone) {
 	t.Helper()
@@ -274,9 +284,7 @@ func TestARecordOfTheDomainAboveCounts(t *testing.T) {
 
 func TestANameServerThatIsSilentKeepsNobodyForLong(t *testing.T) {
 	s, z := mailSite(t)
-	for _, name := range []string{"riverside.example.", "_dmarc.riverside.example."} {
-		z.silent[name] = true
-	}
+	z.be(z.silent, "riverside.example.", "_dmarc.riverside.example.")
 	b := s.owner(t)
 	began := time.Now()
 	a := b.post(mailPath + "/check").is(http.StatusOK).says("could not be looked up")
@@ -412,15 +420,12 @@ func TestLettersThatLeaveUnderTheAddressForReportsAreJudgedByIt(t *testing.T) {
 func TestWhatCannotBeLookedUpIsNotMissing(t *testing.T) {
 	s, z := mailSite(t)
 	b := s.owner(t)
-	for _, name := range []string{"riverside.example.", "_dmarc.riverside.example."} {
-		z.failing[name] = true
-	}
+	z.be(z.failing, "riverside.example.", "_dmarc.riverside.example.")
 	a := b.post(mailPath + "/check").is(http.StatusOK)
 	if got := state(a); got != "SPF unknown, DKIM missing, DMARC unknown, MX unknown" {
 		t.Errorf("%s\n%s", got, a.text(".finding"))
 	}
-	clear(z.failing)
-	z.failing["spf.provider.example."] = true
+	z.be(z.failing, "spf.provider.example.")
 	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "TXT", Value: "v=spf1 include:spf.provider.example -all"})
 	z.put(t, model.DNSRecord{Name: "riverside.example", Type: "MX", Value: "0 ."})
 	z.put(t, model.DNSRecord{Name: "mail.riverside.example", Type: "A", Value: "192.0.2.7"})
@@ -428,7 +433,7 @@ func TestWhatCannotBeLookedUpIsNotMissing(t *testing.T) {
 	if got := state(a); got != "SPF unknown, DKIM missing, DMARC missing, MX wrong" {
 		t.Errorf("%s", got)
 	}
-	clear(z.failing)
+	z.be(z.failing)
 	a = b.post(mailPath + "/check").is(http.StatusOK).says("names that of spf.provider.example, and there is none")
 	if got := state(a); !strings.HasPrefix(got, "SPF wrong") {
 		t.Errorf("%s", got)
