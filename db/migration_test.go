@@ -131,16 +131,22 @@ func contentsOf(t *testing.T, raw *sql.DB, columns map[string]string) map[string
 	t.Helper()
 	all := map[string][]string{}
 	for table, list := range columns {
-		all[table] = nil
-		rows, err := raw.Query(fmt.Sprintf(`SELECT %s FROM %s ORDER BY 1`, list, table))
-		must(t, err)
-		for rows.Next() {
-			var line string
-			must(t, rows.Scan(&line))
-			all[table] = append(all[table], line)
-		}
-		must(t, rows.Err())
-		must(t, rows.Close())
+		all[table] = lines(t, raw, fmt.Sprintf(`SELECT %s FROM %s ORDER BY 1`, list, table))
 	}
+	return all
+}
+
+// lines is what a query of one column finds.
+func lines(t *testing.T, raw *sql.DB, query string) (all []string) {
+	t.Helper()
+	rows, err := raw.Query(query)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		must(t, rows.Scan(&line))
+		all = append(all, line)
+	}
+	must(t, rows.Err())
 	return all
 }
