@@ -254,8 +254,10 @@ func (ink *pen) accountFacts(r *model.AccountRecord) {
 		ink.moment(a.LastSignInAt)
 	}
 	ink.raw("</dd></div><div><dt>Password set</dt><dd>")
-	if !a.HasPassword || a.PasswordSetAt.IsZero() {
+	if a.PasswordSetAt.IsZero() {
 		ink.raw("Not yet")
+	} else if !a.HasPassword {
+		ink.raw("None that works any more")
 	} else {
 		ink.moment(a.PasswordSetAt)
 	}

@@ -78,8 +78,10 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	}
 	if a.HasPassword {
 		fact(false, a.PasswordSetAt, "A password is set.")
-	} else {
+	} else if a.PasswordSetAt.IsZero() {
 		fact(true, time.Time{}, "No password was ever set.")
+	} else {
+		fact(true, time.Time{}, "The password they had does not work any more.")
 	}
 	if a.LastSignInAt.IsZero() {
 		fact(!a.HasPassword, time.Time{}, "They never signed in.")

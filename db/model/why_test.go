@@ -91,8 +91,12 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 			model.StepOwner, "role above", "last signed in", false, noon.AddDate(0, -1, 0)},
 		{"never a link nor a password", func(r *model.AccountRecord) {
 			r.Latest, r.LastLetter, r.Status = nil, nil, nil
-			r.Account.HasPassword, r.Account.LastSignInAt = false, time.Time{}
+			r.Account.HasPassword, r.Account.PasswordSetAt, r.Account.LastSignInAt = false, time.Time{}, time.Time{}
 		}, false, hour, model.StepSend, "Send", "No password was ever set", true, time.Time{}},
+		{"a password that was taken away", func(r *model.AccountRecord) {
+			r.Latest, r.LastLetter, r.Status = nil, nil, nil
+			r.Account.HasPassword = false
+		}, false, hour, model.StepSend, "Send", "The password they had does not work any more", true, time.Time{}},
 		{"never signed in, without a password", func(r *model.AccountRecord) {
 			r.Latest, r.LastLetter, r.Status = nil, nil, nil
 			r.Account.HasPassword, r.Account.LastSignInAt = false, time.Time{}
