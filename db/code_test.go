@@ -315,8 +315,8 @@ func TestWhatAReadOutCodeLeavesBehind(t *testing.T) {
 	// Whoever reads a code out could have used it: they are named.
 	dbtest.SetPassword(t, d, mia, "another harbour without lamps")
 	letters := dbtest.Deliver(t, d)
-	if last := letters[len(letters)-1]; !slices.Equal(last.SeenBy, []string{owner.Name}) {
-		t.Errorf("the letter about the new password names %v", last.SeenBy)
+	if last := letters[len(letters)-1]; !slices.Equal(last.SeenBy, []string{owner.Name}) || last.ReadOutBy != owner.Name {
+		t.Errorf("the letter about the new password names %v, and %q of the code", last.SeenBy, last.ReadOutBy)
 	}
 }
 

@@ -429,7 +429,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 			c.RequestedBy = p.reset.AskedName
 		}
 		if l.Kind == model.LetterPasswordChanged {
-			c.ByLink, c.AskedKind = true, p.reset.AskedKind // whoever set the password came by the link: who asked for that?
+			c.ByLink, c.AskedKind, c.ReadOutBy = true, p.reset.AskedKind, p.reset.SpokenBy // whoever set the password came by the link: who asked for that?
 			if c.SeenBy, err = seenBy(ctx, q, p.reset.ID); err != nil {
 				return c, err
 			}

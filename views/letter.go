@@ -213,6 +213,9 @@ func how(c model.LetterContents) string {
 	if c.AskedKind == model.BySystem {
 		said = "It was changed through a link that this portal had sent by itself. "
 	}
+	if c.ReadOutBy != "" {
+		said += c.ReadOutBy + " at the office read out a code for it on the telephone. "
+	}
 	if len(c.SeenBy) == 0 {
 		return said + "Nobody at the office had the link on screen."
 	}

@@ -240,20 +240,23 @@ func TestPasswordChangedTellsHow(t *testing.T) {
 		by    string
 		asked model.ActorKind
 		seen  []string
+		read  string
 		want  string
 	}{
-		{"on the account page", false, "", model.ByPerson, nil, "changed on the account page, by somebody who was signed in and knew the old password."},
-		{"on the machine", false, "", model.ByShell, nil, "changed by whoever runs this portal, on the computer that it runs on."},
-		{"a link that went out by itself", true, "", model.BySystem, nil,
+		{"on the account page", false, "", model.ByPerson, nil, "", "changed on the account page, by somebody who was signed in and knew the old password."},
+		{"on the machine", false, "", model.ByShell, nil, "", "changed by whoever runs this portal, on the computer that it runs on."},
+		{"a link that went out by itself", true, "", model.BySystem, nil, "",
 			"changed through a link that this portal had sent by itself. Nobody at the office had the link on screen."},
-		{"a link from the machine", true, "", model.ByShell, nil, "asked for by whoever runs this portal. Nobody"},
-		{"own request", true, "", model.ByMember, nil, "asked for by you, or somebody who typed your address. Nobody at the office had the link on screen."},
-		{"sent by staff, seen by two", true, "Ruth Adler", model.ByMember, []string{"Ruth Adler", "Tom Oke"},
+		{"a link from the machine", true, "", model.ByShell, nil, "", "asked for by whoever runs this portal. Nobody"},
+		{"own request", true, "", model.ByMember, nil, "", "asked for by you, or somebody who typed your address. Nobody at the office had the link on screen."},
+		{"sent by staff, seen by two", true, "Ruth Adler", model.ByMember, []string{"Ruth Adler", "Tom Oke"}, "",
 			"asked for by Ruth Adler at the office. At the office, Ruth Adler and Tom Oke had the link on screen."},
+		{"a code that was read out", true, "", model.ByMember, []string{"Tom Oke"}, "Tom Oke",
+			"typed your address. Tom Oke at the office read out a code for it on the telephone. At the office, Tom Oke had the link on screen."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := letterTo(t, model.LetterPasswordChanged)
-			c.ByLink, c.RequestedBy, c.AskedKind, c.SeenBy = tt.link, tt.by, tt.asked, tt.seen
+			c.ByLink, c.RequestedBy, c.AskedKind, c.SeenBy, c.ReadOutBy = tt.link, tt.by, tt.asked, tt.seen, tt.read
 			got, _ := compose(t, c)
 			if text := spaced(got.Text); !strings.Contains(text, tt.want) || !strings.Contains(text, "Saturday 21 November at 10:42, Berlin time") {
 				t.Errorf("%q is missing in:\n%s", tt.want, got.Text)

@@ -186,6 +186,7 @@ type LetterContents struct {
 	ChangedAt   time.Time  // password_changed, email_changed, settings_changed, code_read_out: when
 	ByLink      bool       // password_changed: it was set through a link
 	SeenBy      []string   // password_changed: who at the office had the link on screen
+	ReadOutBy   string     // password_changed: who at the office read out a code for that link, "" if nobody
 	NotMe       Secret     // password_changed: where its reader can say that it was not them; zero if nowhere
 	NewEmail    string     // email_changed: the new address, blanked to its first letter and domain
 	What        string     // settings_changed: what did, in words
