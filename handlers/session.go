@@ -10,7 +10,7 @@ import (
 	"latchkey/views"
 )
 
-// home is where somebody belongs: the office at its members, members at their
+// home is where somebody belongs: the office at what needs it today, members at their
 // account, strangers at the door.
 func (p *portal) home(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
@@ -20,7 +20,7 @@ func (p *portal) home(w http.ResponseWriter, r *http.Request) error {
 	case v.actor == nil:
 		return redirect(w, "/sign-in")
 	case v.actor.Role.InOffice():
-		return redirect(w, "/admin/members")
+		return redirect(w, "/admin")
 	}
 	return redirect(w, "/account")
 }

@@ -20,11 +20,11 @@ import (
 func TestEverybodyBelongsSomewhere(t *testing.T) {
 	s := newSite(t)
 	s.browser(t).get("/").leads("/sign-in")
-	s.owner(t).get("/").leads("/admin/members")
+	s.owner(t).get("/").leads("/admin")
 	member, _ := s.signedIn(t, "Nina Holm", model.RoleMember)
 	member.get("/").leads("/account")
 	viewer, _ := s.signedIn(t, "Paul Berg", model.RoleViewer)
-	viewer.get("/").leads("/admin/members")
+	viewer.get("/").leads("/admin")
 	viewer.get("/admin").is(http.StatusOK)
 }
 
