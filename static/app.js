@@ -312,7 +312,11 @@
     dye()
     if (event.detail.ctx.request.method !== 'POST') return
     attend()
-    if (status && document.activeElement === document.body) status.focus({ preventScroll: true })
+    // A code that was just made is what is read next; any other act says in the
+    // status message what became of it.
+    var code = document.getElementById('spoken')
+    if (code) code.focus()
+    else if (status && document.activeElement === document.body) status.focus({ preventScroll: true })
   })
 
   // The poll brings the letter's line alone. The tag around it follows: green

@@ -48,7 +48,7 @@ func (ink *pen) spoken(r *model.AccountRecord, s *model.SpokenCode) {
 		ink.raw("</span>.</p>")
 		return
 	}
-	ink.raw(`<div class="tag spoken"><span class="eyelet"></span><p class="message">Read this code out</p><p class="code">`)
+	ink.raw(`<div id="spoken" class="tag spoken" tabindex="-1"><span class="eyelet"></span><p class="message">Read this code out</p><p class="code">`)
 	ink.text(s.Code.Reveal())
 	ink.raw("</p><p>It works until <strong>")
 	ink.clock(s.Until, p.until(s.Until))
