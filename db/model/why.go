@@ -1,7 +1,6 @@
 package model
 
 import (
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -250,8 +249,9 @@ func (r AccountRecord) explainLive(link Reset, add func(Fact), step func(NextSte
 		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
 		return step(StepOwner, "No letter leaves until the portal has its real address: an owner writes it in the settings.")
 	case !l.State.Settled():
-		fact(l.Attempts > 1, l.CreatedAt, "The letter to "+l.To+" is on its way.")
-		if l.Attempts > 1 {
+		tried := l.State == LetterRetrying || l.Attempts > 1
+		fact(tried, l.CreatedAt, "The letter to "+l.To+" is on its way.")
+		if tried {
 			add(r.inTheirWords(Fact{Trouble: true, Text: PlainReply(l.Code, l.Reply)}, *l))
 			return handOver("The mail server did not take it yet; it is tried again by itself. Copy the link if they are in a hurry.")
 		}
@@ -306,4 +306,4 @@ func names(people []Person) string {
 	return all[0]
 }
 
-func quoted(s string) string { return strconv.Quote(s) }
+func quoted(s string) string { return "“" + s + "”" }

@@ -117,11 +117,11 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		{"used, signed in before alone", func(r *model.AccountRecord) {
 			end(r, model.EndUsed, noon.Add(time.Minute))
 			r.Account.LastSignInAt = noon.Add(time.Minute - time.Second)
-		}, false, hour, model.StepAskThem, `"ruth@example.org"`, "set a password", false, noon.Add(time.Minute)},
+		}, false, hour, model.StepAskThem, "“ruth@example.org”", "set a password", false, noon.Add(time.Minute)},
 		{"used, and the address is shared", func(r *model.AccountRecord) {
 			end(r, model.EndUsed, noon.Add(time.Minute))
 			r.SharedWith = []model.Person{{Name: "Jo Adler"}}
-		}, false, hour, model.StepAskThem, `"M-21"`, "share the address with Jo Adler.", false, time.Time{}},
+		}, false, hour, model.StepAskThem, "“M-21”", "share the address with Jo Adler.", false, time.Time{}},
 		{"used, and slowed", func(r *model.AccountRecord) {
 			end(r, model.EndUsed, noon.Add(time.Minute))
 			r.SlowedFor = 30 * time.Second
@@ -188,6 +188,8 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 			model.StepWait, "seconds", "on its way", false, noon},
 		{"retrying", letter(model.LetterRetrying, 2), false, hour,
 			model.StepCopy, "did not take it yet", "on its way", true, noon},
+		{"retrying, after the first attempt", letter(model.LetterRetrying, 1), false, hour,
+			model.StepCopy, "did not take it yet", "on its way", true, noon},
 		{"retrying, after the window", letter(model.LetterRetrying, 9), false, tail,
 			model.StepSend, "Send a new one first", "on its way", true, noon},
 		{"held back", func(r *model.AccountRecord) {
@@ -231,7 +233,7 @@ func TestWhyTheyCannotSignIn(t *testing.T) {
 		{"the contact email, which is not the account's", both(none, near("ruth@home.example", noon), func(r *model.AccountRecord) { r.Member.Email = "Ruth@home.example" }), false, hour,
 			model.StepSend, "their address here is ruth@example.org", "the contact email, but not the account's", true, noon},
 		{"a wrong address, and signs in with a number", both(none, near("ruth@exampel.org", noon), func(r *model.AccountRecord) { r.Account.Email, r.Account.MemberNo = "", "M-21" }), false, hour,
-			model.StepSend, `sign in with "M-21"`, "ruth@exampel.org", true, noon},
+			model.StepSend, "sign in with “M-21”", "ruth@exampel.org", true, noon},
 		{"a wrong address, and no account", both(none, near("ruth@exampel.org", noon), func(r *model.AccountRecord) { r.Account = nil }), false, hour,
 			model.StepCreateUser, "Create the account", "nearly the contact email", true, noon},
 		{"the contact email, and no account", both(none, near("ruth@example.org", noon), func(r *model.AccountRecord) { r.Account = nil }), false, hour,
