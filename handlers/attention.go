@@ -19,15 +19,15 @@ func (p *portal) showAttention(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) dismissNear(w http.ResponseWriter, r *http.Request) error {
-	return p.seenTo(w, r, p.DB.DismissNear)
+	return p.seenTo(w, r, p.DB.DismissNear, noticeNearSeenTo)
 }
 
 func (p *portal) settleNotMe(w http.ResponseWriter, r *http.Request) error {
-	return p.seenTo(w, r, p.DB.SettleNotMe)
+	return p.seenTo(w, r, p.DB.SettleNotMe, noticeSeenTo)
 }
 
 // seenTo takes one row off the page.
-func (p *portal) seenTo(w http.ResponseWriter, r *http.Request, put func(ctx context.Context, actor model.Actor, id int64) error) error {
+func (p *portal) seenTo(w http.ResponseWriter, r *http.Request, put func(ctx context.Context, actor model.Actor, id int64) error, said notice) error {
 	id, err := memberID(r) // a positive number, as there
 	if err != nil {
 		return err
@@ -36,6 +36,6 @@ func (p *portal) seenTo(w http.ResponseWriter, r *http.Request, put func(ctx con
 	if err := put(r.Context(), v.by(), id); err != nil {
 		return err
 	}
-	tell(w, v, noticeSeenTo, "")
+	tell(w, v, said, "")
 	return redirect(w, "/admin")
 }

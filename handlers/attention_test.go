@@ -98,7 +98,7 @@ func TestWhatNeedsAttentionLeadsToWhereItIsMended(t *testing.T) {
 	}
 
 	b.submit(a, `#near + ul form`, "").leads("/admin")
-	after := b.get("/admin").is(http.StatusOK).says("Seen to.")
+	after := b.get("/admin").is(http.StatusOK).says("Seen to. What was typed is forgotten.")
 	if after.doc.Find("#near").Length() != 0 {
 		t.Error("it is still there after Done")
 	}
@@ -236,6 +236,6 @@ func TestItWasNotMeStandsOnTheStaffHomeUntilItIsSettled(t *testing.T) {
 		}
 	}
 	staff.post(settle).leads("/admin")
-	staff.get("/admin").is(http.StatusOK).says("Mia <Brandt>").saysNothingOf("Jo Holm")
+	staff.get("/admin").is(http.StatusOK).says("Mia <Brandt>").says("Seen to.").saysNothingOf("Jo Holm").saysNothingOf("What was typed")
 	staff.post("/admin/attention/not-me/9999/done").is(http.StatusNotFound)
 }

@@ -38,6 +38,7 @@ const (
 	noticeTemplateSaved   notice = "template-saved"
 	noticeOriginal        notice = "original"
 	noticeSeenTo          notice = "seen-to"
+	noticeNearSeenTo      notice = "near-seen-to"
 )
 
 var notices = map[notice]string{
@@ -63,7 +64,8 @@ var notices = map[notice]string{
 	noticeSigning:         "The record is there. Letters are signed from now on.",
 	noticeNotSigning:      "Letters are not signed any more.",
 	noticeTemplateSaved:   "Saved. Letters that are asked for from now on read like this.",
-	noticeSeenTo:          "Seen to. What was typed is forgotten.",
+	noticeSeenTo:          "Seen to.",
+	noticeNearSeenTo:      "Seen to. What was typed is forgotten.",
 	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 }
 
