@@ -212,6 +212,10 @@ func TestWhatAFlagDecidesIsShownAndStays(t *testing.T) {
 			t.Errorf("%s can be edited", field)
 		}
 	}
+	if n := strings.Count(page.one("form[action='"+mailPath+"']").Text(), "Decided where the portal is started"); n != 3 {
+		t.Errorf("said %d times, not once each for the mail server, the sender and the address of the portal", n)
+	}
+	page.saysNothingOf("What do I type here?")
 	b.submit(page, mailFormIs, "", "reply_to", "office@example.org", "base_url", "http://evil.example", "mail_host", "evil.example",
 		"current_password", dbtest.OwnerPassword).leads(mailPath)
 	if got, _ := d.Settings(t.Context()); got.BaseURL != "http://portal.example.org" || got.Mail.Host != dbtest.Mail.Host || got.ReplyTo != "office@example.org" {

@@ -29,6 +29,12 @@ func (in Input) ofMail(p Page) Input {
 	}
 	if p.Settings.Fixed[setting] {
 		in.Fixed, in.Hint = true, "Decided where the portal is started, by a flag or the environment."
+		switch in.Name {
+		case "mail_host":
+			in.Hint = "Decided where the portal is started, by a flag or the environment, with port, encryption, user and password."
+		case "mail_port", "mail_user", "mail_password":
+			in.Hint = "" // said once is enough
+		}
 	}
 	return in
 }
