@@ -54,7 +54,7 @@ func letterFilterName(f model.LetterFilter) string {
 	case model.LettersWithdrawn:
 		return "Withdrawn"
 	case model.LettersCaptured:
-		return "No mail server"
+		return "Not sent"
 	}
 	return "All"
 }

@@ -187,3 +187,16 @@ func TestTheRecordLeadsToItsLetters(t *testing.T) {
 		r.LastLetter.State, r.LastLetter.Stopped = model.LetterWithdrawn, true
 	}))), "#life-line", "stopped by the office")
 }
+
+// What never left is called the same above the list and in it.
+func TestAFilterIsCalledLikeItsRows(t *testing.T) {
+	for filter, state := range map[model.LetterFilter]model.LetterState{
+		model.LettersAccepted: model.LetterAccepted, model.LettersFailed: model.LetterFailed,
+		model.LettersWithdrawn: model.LetterWithdrawn, model.LettersCaptured: model.LetterCaptured,
+	} {
+		_, badge := letterBadge(&model.Letter{State: state})
+		if name := letterFilterName(filter); name != badge {
+			t.Errorf("%q shows what is %q", name, badge)
+		}
+	}
+}

@@ -246,7 +246,7 @@ func (r AccountRecord) explainLive(link Reset, add func(Fact), step func(NextSte
 		add(r.refusal(*l))
 		return handOver("The link solves today: copy it and hand it over. " + r.afterRefusal(*l))
 	case !l.State.Settled() && r.Status != nil && r.Status.HeldBack:
-		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal's address is this very computer's.")
+		fact(true, l.CreatedAt, "The letter to "+l.To+" is held back: the portal’s address is this very computer’s.")
 		return step(StepOwner, "No letter leaves until the portal has its real address: an owner writes it in the settings.")
 	case !l.State.Settled():
 		tried := l.State == LetterRetrying || l.Attempts > 1
