@@ -533,6 +533,9 @@ func TestFromACodeOnTheTelephoneToASignedInMember(t *testing.T) {
 			staff.press("Make a code")
 			staff.sees("Read this code out")
 			staff.sees(p.url + "/reset/code")
+			if scripts {
+				staff.is(`document.activeElement.id`, "spoken")
+			}
 			code := value[string](staff, `document.querySelector("#read-out .code").textContent`)
 			if letter := hog.Await("lukasz@example.org", 2)[1]; !strings.Contains(letter.Subject, "was read out") || strings.Contains(letter.Text+letter.HTML, code) {
 				t.Errorf("the notice is %q, or it holds the code", letter.Subject)
@@ -797,6 +800,54 @@ func TestItWasNotMeNeedsOnePress(t *testing.T) {
 	office.visit("/demo/letters")
 	office.visit(value[string](office, `document.querySelector('a[href*="/reset/"]').href`))
 	office.sees("This link was cancelled")
+
+	// Done stands beside the sentence, not on it.
+	office.isWide(900)
+	office.visit("/admin")
+	office.sees("It wasn’t me")
+	if on := value[bool](office, `(li => {
+		const words = document.createRange(), done = li.querySelector("button").getBoundingClientRect()
+		words.setStart(li.querySelector("div"), 0)
+		words.setEndBefore(li.querySelector("form"))
+		return Array.from(words.getClientRects()).some(r => r.right > done.left && r.bottom > done.top && r.top < done.bottom)
+	})(document.querySelector("#not-me + ul li"))`); on {
+		t.Error("Done covers the sentence")
+	}
+}
+
+// isWide gives the window a width, as telephones and desks have it.
+func (b *tab) isWide(width int64) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 768}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Names and addresses are as long as they are, telephones as narrow.
+func TestARecordWithALongNameFitsSmallScreens(t *testing.T) {
+	chrome := chromium(t)
+	p := start(t, t.TempDir())
+	b := open(chrome, t, p.url)
+	setUp(b, p)
+	b.visit("/admin/members/new")
+	b.fill("first_name", "Maximiliane-Friederike", "last_name", "Oberschwarzenberger-Hohenlohe",
+		"email", "maximiliane.friederike.oberschwarzenberger@verwaltungsgemeinschaft.example")
+	b.press("Add")
+	b.sees("Oberschwarzenberger")
+	record := b.at()
+	b.press("Settings")
+	b.press("Create User")
+	b.sees("Account successfully created")
+	b.isWide(320)
+	for _, path := range []string{record, record + "/settings", record + "/activity", "/admin", "/admin/letters", "/admin/letters/1"} {
+		b.visit(path)
+		if got := value[int64](b, `document.documentElement.scrollWidth`); got > 320 {
+			t.Errorf("%s is %d wide", path, got)
+		}
+	}
+	if rows := value[int64](b, `new Set(Array.from(document.querySelectorAll(".bar nav a"), a => a.getBoundingClientRect().top)).size`); rows != 1 {
+		t.Errorf("the ways into the office take %d rows", rows)
+	}
 }
 
 // An owner types, and sees the letter beside it. Scripts or not, what is wrong
