@@ -489,13 +489,15 @@ func (d *DB) SettleLetter(ctx context.Context, id int64, how model.Delivery) err
 	return d.act(ctx, func(tx *Tx) error { return tx.settleLetter(ctx, id, how) })
 }
 
-// SettleAndClaim is SettleLetter and ClaimLetter for as many letters as are
-// wanted, in one transaction: to wait for the disk is most of what either
-// costs.
-func (d *DB) SettleAndClaim(ctx context.Context, id int64, how model.Delivery, want int) (next []model.LetterContents, err error) {
+// SettleAndClaim is SettleLetter for each of these letters and ClaimLetter for
+// as many as are wanted, in one transaction: to wait for the disk is most of
+// what either costs.
+func (d *DB) SettleAndClaim(ctx context.Context, ended []model.Ending, want int) (next []model.LetterContents, err error) {
 	err = d.act(ctx, func(tx *Tx) error {
-		if err := tx.settleLetter(ctx, id, how); err != nil {
-			return err
+		for _, e := range ended {
+			if err := tx.settleLetter(ctx, e.Letter, e.How); err != nil {
+				return err
+			}
 		}
 		for range want {
 			c, err := tx.claimLetter(ctx)
@@ -512,6 +514,34 @@ func (d *DB) SettleAndClaim(ctx context.Context, id int64, how model.Delivery, w
 	return next, nil
 }
 
+// ReturnLetters puts claimed letters back of which nothing was said to a mail
+// server: their attempt was none.
+func (d *DB) ReturnLetters(ctx context.Context, ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return d.act(ctx, func(tx *Tx) error {
+		for _, id := range ids {
+			res, err := tx.ExecContext(ctx, `
+				UPDATE letter SET state = iif(attempts > 1, 'retrying', 'waiting'), attempts = attempts - 1 WHERE id = +? AND state = 'sending'`, id)
+			if err != nil {
+				return err
+			}
+			if n, err := res.RowsAffected(); err != nil {
+				return err
+			} else if n == 0 {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `
+				DELETE FROM letter_attempt WHERE id = (SELECT max(id) FROM letter_attempt WHERE letter_id = +?)`, id); err != nil {
+				return err
+			}
+		}
+		tx.posted = true
+		return nil
+	})
+}
+
 func (tx *Tx) settleLetter(ctx context.Context, id int64, how model.Delivery) error {
 	l, err := scanLetter(tx.QueryRowContext(ctx, `SELECT `+letterColumns+` FROM letter l WHERE l.id = +?`, id))
 	if err != nil {
@@ -523,17 +553,19 @@ func (tx *Tx) settleLetter(ctx context.Context, id int64, how model.Delivery) er
 	if l.State != model.LetterSending {
 		return fmt.Errorf("letter %d is not under way but %s", id, l.State)
 	}
-	people, err := letterSubjects(ctx, tx, id)
-	if err != nil {
-		return err
-	}
 	var until time.Time
 	live := false
-	for _, s := range people {
-		if s.reset != nil && s.reset.Live(s.account, tx.Now) {
-			live = true
-			if s.reset.ExpiresAt.After(until) {
-				until = s.reset.ExpiresAt
+	if !how.Accepted { // what becomes of the link is no question then
+		people, err := letterSubjects(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, s := range people {
+			if s.reset != nil && s.reset.Live(s.account, tx.Now) {
+				live = true
+				if s.reset.ExpiresAt.After(until) {
+					until = s.reset.ExpiresAt
+				}
 			}
 		}
 	}
@@ -551,11 +583,14 @@ func (tx *Tx) settleLetter(ctx context.Context, id int64, how model.Delivery) er
 		tx.posted = true
 		return nil
 	}
-	for _, s := range people {
-		line := about{member: s.account.MemberID, account: s.account.ID, letter: id, note: string(l.Kind) + " " + string(state)}
-		if s.reset != nil {
-			line.reset = s.reset.ID
-		}
+	lines, err := rows(ctx, tx, func(rs *sql.Rows) (a about, err error) { return a, rs.Scan(&a.member, &a.account, &a.reset) }, `
+		SELECT a.member_id, a.id, coalesce(r.id, 0) FROM letter_subject s JOIN account a ON a.id = s.account_id LEFT JOIN reset r ON r.id = s.reset_id
+		WHERE s.letter_id = +? ORDER BY s.account_id`, id)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		line.letter, line.note = id, string(l.Kind)+" "+string(state)
 		if err := tx.audit(ctx, model.SystemActor(), model.ActLetterSettled, line); err != nil {
 			return err
 		}

@@ -132,6 +132,12 @@ type Delivery struct {
 	Conversation string // of a test letter: all that the server said
 }
 
+// Ending is a letter with how an attempt at it ended.
+type Ending struct {
+	Letter int64
+	How    Delivery
+}
+
 // Outcome is the state of a letter after an attempt, and when the next one is
 // due if there is one. Only a real 5xx answer is final (RFC 5321 §4.2.1):
 // a cut connection, a silence or a 4xx may be gone in a minute. until is when

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,13 +72,27 @@ func (s Settings) PasswordLength(r Role) int {
 }
 
 // Location is the association's time zone; UTC if its name means nothing here.
+//
+// The last one is kept: to read a zone's file takes 20 µs, and every page and
+// letter asks.
 func (s Settings) Location() *time.Location {
+	if last := lastZone.Load(); last != nil && last.name == s.TimeZone {
+		return last.loc
+	}
 	loc, err := time.LoadLocation(s.TimeZone)
 	if err != nil {
 		return time.UTC
 	}
+	lastZone.Store(&zone{s.TimeZone, loc})
 	return loc
 }
+
+type zone struct {
+	name string
+	loc  *time.Location
+}
+
+var lastZone atomic.Pointer[zone]
 
 // Portal is the host of the base URL: what people see in their address bar.
 func (s Settings) Portal() string {

@@ -165,10 +165,9 @@ func helloName(s model.Settings) string {
 // send hands over one letter and gives the server's words. When ctx ends, the
 // connection is cut, and the letter is where it was.
 //
-// The letter is the server's from its final dot on. That is said once the
-// letter before is noted, so a crash leaves one letter at the most of which
-// nobody knows whether it was taken.
-func (l *line) send(ctx context.Context, out letter, within time.Duration, noted func() error) (reply string, err error) {
+// The letter is the server's from its final dot on. That is said once mayEnd
+// allows it.
+func (l *line) send(ctx context.Context, out letter, within time.Duration, mayEnd func() error) (reply string, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.conn.Close() })
 	defer stop()
 	_ = l.conn.SetDeadline(time.Now().Add(within)) // as in connect
@@ -196,7 +195,7 @@ func (l *line) send(ctx context.Context, out letter, within time.Duration, noted
 		return "", &failure{stepContent, err}
 	}
 	_, err = data.Write(out.raw)
-	if bad := noted(); bad != nil {
+	if bad := mayEnd(); bad != nil {
 		_ = l.conn.Close() // without the dot it is no letter
 		return "", &notNoted{bad}
 	}

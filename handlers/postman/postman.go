@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,15 +27,6 @@ const (
 	// Letters that come due meanwhile note the same words. It is the first
 	// retry pause, so a letter's own second attempt is a real one.
 	takenForGranted = 5 * time.Second
-	// settleTries bounds how often a result that the database could not take
-	// is offered again.
-	settleTries = 5
-	// inHand is how many letters are taken out of the outbox before their turn,
-	// so that the disk and the mail server work at the same time. A letter that
-	// is more urgent waits for them, so they are taken only while letters are
-	// brisk.
-	inHand = 2
-	brisk  = 50 * time.Millisecond
 )
 
 // patience is how long the postman waits, by the clock on the wall and not
@@ -73,8 +63,10 @@ type Postman struct {
 	heard   *transcript // of a test letter, nil for all others
 	trouble *trouble    // the mail server is out of reach
 
-	hand    []model.LetterContents // claimed, and next to leave
-	writing chan noting            // gets the result of the letter before, nil once it was taken
+	notes  *notes
+	took   time.Duration // for the last letter, without the wait for the disk
+	began  time.Time     // the present letter
+	waited time.Duration // for the disk, with the present letter
 }
 
 // trouble is what was learnt about a mail server that could not be reached.
@@ -86,14 +78,15 @@ type trouble struct {
 
 // New makes a postman for an open portal.
 func New(d *db.DB, log *slog.Logger) *Postman {
-	return &Postman{db: d, log: log, patience: usualPatience, dial: directly, wake: make(chan struct{}, 1), signing: signing{}}
+	return &Postman{db: d, log: log, patience: usualPatience, dial: directly, wake: make(chan struct{}, 1), signing: signing{}, notes: newNotes(d)}
 }
 
 // Run delivers until ctx ends. What was under way when the portal last
 // stopped is sent again first. When ctx ends, the letter in hand has a few
 // seconds to be finished; one that is not stays "sending" in the outbox, and
-// the next start takes it up with the same link and the same Message-ID.
-func (p *Postman) Run(ctx context.Context) error {
+// the next start takes it up with the same link and the same Message-ID. Those
+// that were next go back.
+func (p *Postman) Run(ctx context.Context) (err error) {
 	if err := p.db.RecoverLetters(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -104,6 +97,7 @@ func (p *Postman) Run(ctx context.Context) error {
 	intake.Go(func() { p.takeIn(ctx) })
 	defer intake.Wait()
 	defer p.hangUp()
+	defer func() { err = errors.Join(err, p.notes.giveBack(context.WithoutCancel(ctx))) }()
 	for {
 		if err := p.round(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("the outbox cannot be worked off", "error", err)
@@ -144,7 +138,7 @@ func (p *Postman) takeIn(ctx context.Context) {
 
 // round delivers every letter that is due.
 func (p *Postman) round(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, p.noted()) }()
+	defer func() { err = errors.Join(err, p.notes.all()) }()
 	for ctx.Err() == nil {
 		s, err := p.db.Settings(ctx)
 		if err != nil {
@@ -163,15 +157,8 @@ func (p *Postman) round(ctx context.Context) (err error) {
 
 // next is the next letter in hand, or the next that is due; nil if none is.
 func (p *Postman) next(ctx context.Context, s model.Settings) (*model.LetterContents, error) {
-	if len(p.hand) == 0 {
-		if err := p.noted(); err != nil {
-			return nil, err
-		}
-	}
-	if len(p.hand) > 0 {
-		c := p.hand[0]
-		p.hand = p.hand[1:]
-		return &c, nil
+	if c, ok, err := p.notes.take(); ok || err != nil {
+		return &c, err
 	}
 	due, err := p.db.NextLetter(ctx)
 	if err != nil || due.IsZero() || due.After(p.db.Now()) || !s.DeliversNotices(p.db.Now()) {
@@ -182,7 +169,7 @@ func (p *Postman) next(ctx context.Context, s model.Settings) (*model.LetterCont
 
 // deliver makes one attempt at a letter and notes how it ended.
 func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterContents) error {
-	began := time.Now()
+	p.began, p.waited = time.Now(), 0
 	s.Mail, s.BaseURL = c.Server, c.BaseURL // a letter may have a way of its own: see db.ChangeMail
 	signer, err := p.signer(s.DKIM, c.From)
 	if err != nil {
@@ -191,10 +178,12 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 	out, err := write(c, p.db.Now(), signer)
 	if err != nil {
 		p.log.Error("a letter cannot be composed", "letter", c.ID, "kind", c.Kind, "error", err)
-		return p.note(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())}, began)
+		p.note(ctx, c, model.Delivery{Reply: clean("The letter could not be put together: " + err.Error())})
+		return nil
 	}
 	if t := p.trouble; t != nil && t.server.Same(s.Mail) && p.db.Now().Before(t.until) {
-		return p.note(ctx, c, t.how, began)
+		p.note(ctx, c, t.how)
+		return nil
 	}
 	if c.Kind == model.LetterTest {
 		p.hangUp() // the conversation is to be heard from its beginning
@@ -206,7 +195,7 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 		return nil // it stays "sending"
 	}
 	if unsaid, ok := errors.AsType[*notNoted](err); ok {
-		p.hand = slices.Insert(p.hand, 0, c) // its turn comes again
+		p.notes.putBack(c) // its turn comes again
 		return unsaid.err
 	}
 	how := model.Delivery{Accepted: err == nil, Code: 250, Reply: clean(reply)}
@@ -226,65 +215,36 @@ func (p *Postman) deliver(ctx context.Context, s model.Settings, c model.LetterC
 		p.log.Info("the mail server is back")
 		p.trouble, back = nil, true
 	}
-	if err := p.note(ctx, c, how, began); err != nil || !back {
-		return err
+	p.took = time.Since(p.began) - p.waited
+	p.note(ctx, c, how)
+	if !back {
+		return nil
 	}
 	return p.db.HurryLetters(ctx) // nothing waits out its hour now
 }
 
-// note writes down the result of an attempt, and takes the next letters in
-// hand with the same turn of the disk. It does so beside the delivery: the next
-// letter is composed and said to the server meanwhile, all but its final dot
-// (see handOver).
-//
-// It is tried again when the database is busy: a letter that left must not
-// leave twice because of that.
-func (p *Postman) note(ctx context.Context, c model.LetterContents, how model.Delivery, began time.Time) error {
-	if err := p.noted(); err != nil {
-		return err
-	}
+// note has the result of an attempt written down.
+func (p *Postman) note(ctx context.Context, c model.LetterContents, how model.Delivery) {
 	p.log.Info("letter", "letter", c.ID, "kind", c.Kind, "attempt", c.Attempts, "accepted", how.Accepted, "code", how.Code)
-	want := 0
-	if how.Accepted && ctx.Err() == nil && time.Since(began) < brisk {
-		want = max(0, inHand-len(p.hand))
+	room := 0
+	if how.Accepted && ctx.Err() == nil {
+		room = several(p.took)
 	}
-	ctx = context.WithoutCancel(ctx) // the portal may be stopping, the letter has left
-	p.writing = make(chan noting, 1)
-	go func() {
-		next, err := p.db.SettleAndClaim(ctx, c.ID, how, want)
-		for range settleTries {
-			if err == nil {
-				break
-			}
-			err = p.db.SettleLetter(ctx, c.ID, how)
-		}
-		p.writing <- noting{next, err}
-	}()
-	return nil
+	p.notes.add(ctx, model.Ending{Letter: c.ID, How: how}, room)
 }
 
-// noting is what came of writing down a result.
-type noting struct {
-	next []model.LetterContents
-	err  error
+// mayEnd waits before the final dot of a letter: see notes.
+func (p *Postman) mayEnd() error {
+	now := time.Now()
+	defer func() { p.waited += time.Since(now) }()
+	return p.notes.await(max(1, several(max(p.took, now.Sub(p.began)))) - 1)
 }
 
-// noted waits until the result of the letter before is on disk.
-func (p *Postman) noted() error {
-	if p.writing == nil {
-		return nil
-	}
-	done := <-p.writing
-	p.writing = nil
-	p.hand = append(p.hand, done.next...)
-	return done.err
-}
-
-// notNoted says that the result of the letter before could not be written
-// down, so the one in hand must not leave.
+// notNoted says that how letters before ended could not be written down, so the
+// present one must not leave.
 type notNoted struct{ err error }
 
-func (e *notNoted) Error() string { return "the letter before could not be noted: " + e.err.Error() }
+func (e *notNoted) Error() string { return "the letters before could not be noted: " + e.err.Error() }
 
 // handOver gives a letter to the mail server, over the open connection if
 // there is one, and gives the server's last words.
@@ -311,7 +271,7 @@ func (p *Postman) handOver(ctx context.Context, s model.Settings, out letter) (r
 				return "", err
 			}
 		}
-		reply, err = p.line.send(hold, out, p.patience.send, p.noted)
+		reply, err = p.line.send(hold, out, p.patience.send, p.mayEnd)
 		if err == nil || p.line.usable(err, p.patience.brief) {
 			return reply, err
 		}
