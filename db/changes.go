@@ -11,13 +11,14 @@ import (
 )
 
 // changes counts the commits that may have changed what is kept in memory: the
-// settings, and who is signed in. It is kept with the count as it stood before
+// settings, who is signed in, and the totals of the letter log. It is kept with the count as it stood before
 // it was read, and believed only while the count stands still. A commit of this
 // process is counted before whoever made it is answered, so nobody sees what
 // was true before an act once they were told that it is done.
 type changes struct {
 	people   atomic.Uint64 // of sessions, accounts and members' names
 	settings atomic.Uint64
+	letters  atomic.Uint64
 
 	began  time.Time
 	looked atomic.Int64 // when other processes' commits were looked for last, since began
@@ -53,7 +54,7 @@ func (c *changes) stop() error {
 	return err
 }
 
-// count is one of the two counts, now.
+// count is one of the counts, now.
 func (c *changes) count(n *atomic.Uint64) uint64 {
 	last, now := c.looked.Load(), time.Since(c.began)
 	if now-time.Duration(last) >= lookEvery && c.looked.CompareAndSwap(last, int64(now)) {
@@ -72,7 +73,7 @@ func (c *changes) look() {
 	}
 	version, err := dataVersion(context.Background(), c.conn)
 	if err != nil || version != c.version { // who cannot look believes nothing
-		c.note(touched{people: true, settings: true})
+		c.note(touched{people: true, settings: true, letters: true})
 	}
 	c.version = version
 }
@@ -85,10 +86,13 @@ func (c *changes) note(t touched) {
 	if t.settings {
 		c.settings.Add(1)
 	}
+	if t.letters {
+		c.letters.Add(1)
+	}
 }
 
 // touched is what an act may have changed of what is kept.
-type touched struct{ people, settings bool }
+type touched struct{ people, settings, letters bool }
 
 // by adds a statement. Every one of an act comes through here, so no act can
 // forget to say what it changes; a table that is not known to be of no account
@@ -97,6 +101,8 @@ func (t *touched) by(statement string) {
 	switch table := written(statement); {
 	case table == "setting":
 		t.settings = true
+	case table == "letter":
+		t.letters = true
 	case !keptOfNobody[table]:
 		t.people = true
 	}
@@ -105,7 +111,7 @@ func (t *touched) by(statement string) {
 // keptOfNobody are the tables of which nothing is kept in memory: what they
 // hold is read anew each time.
 var keptOfNobody = map[string]bool{
-	"reset": true, "reset_shown": true, "letter": true, "letter_subject": true, "letter_attempt": true,
+	"reset": true, "reset_shown": true, "letter_subject": true, "letter_attempt": true,
 	"audit": true, "audit_detail": true, "failure": true, "code_try": true, "intake": true, "near_login": true, "former_email": true,
 	"member_term": true, "member_crowd": true, "template": true, "not_me": true,
 }

@@ -54,6 +54,7 @@ type DB struct {
 	changes  changes
 	settled  atomic.Pointer[knownSettings]
 	signedIn knownSessions
+	counted  atomic.Pointer[knownTotals]
 
 	keys    model.Keyring
 	fixed   Fixed

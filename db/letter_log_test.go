@@ -134,6 +134,49 @@ func TestTheLogFindsLettersByPersonAddressAndState(t *testing.T) {
 	}
 }
 
+// The totals are kept while nothing is written: no act, no other process and no
+// passing of time may leave them behind.
+func TestTheTotalsOfTheLogAreThoseOfNow(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	owner := dbtest.Owner(t, d)
+	dbtest.Deliver(t, d)
+	clock.Add(model.LetterLogFor)
+	mia := dbtest.MemberWithAccount(t, d, "Mia Brandt", "mia@example.org")
+	totals := func(when string, waiting, accepted, withdrawn int) {
+		t.Helper()
+		for range 2 { // counted, and known
+			n := letters(t, d, owner, model.LetterQuery{}).Totals
+			if n[model.LettersAll] != waiting+accepted+withdrawn || n[model.LettersWaiting] != waiting || n[model.LettersAccepted] != accepted || n[model.LettersWithdrawn] != withdrawn {
+				t.Errorf("%s: %v", when, n)
+			}
+			n[model.LettersAll] = 1000 // whoever gets them may do so
+		}
+	}
+	totals("one waits", 1, 0, 0)
+	dbtest.Deliver(t, d)
+	totals("it was accepted", 0, 1, 0)
+	clock.Add(time.Minute)
+	sendReset(t, d, owner, mia)
+	totals("another one waits", 1, 1, 0)
+	must(t, d.StopLetter(t.Context(), owner, letters(t, d, owner, model.LetterQuery{}).Rows[0].ID))
+	totals("it was stopped", 0, 1, 1)
+
+	other, otherClock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	otherClock.Set(clock.Now().Add(time.Minute))
+	sendReset(t, other, owner, mia)
+	late := time.After(20 * time.Second)
+	for letters(t, d, owner, model.LetterQuery{}).Totals[model.LettersWaiting] != 1 { // it is looked for now and then
+		select {
+		case <-late:
+			t.Fatal("the letter of another process is not counted")
+		default:
+		}
+	}
+	clock.Add(model.LetterLogFor - 30*time.Second)
+	totals("the first is too old", 1, 0, 1)
+}
+
 // Every order of the log, page by page: whatever a query finds stands there
 // once, and the way back leads over the same pages.
 func TestTheLogIsReadPageByPage(t *testing.T) {
