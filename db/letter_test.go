@@ -85,6 +85,38 @@ func TestRetriesAndTheirEnd(t *testing.T) {
 	}
 }
 
+func TestALetterThatIsPutBackIsAsItWas(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	owner := dbtest.Owner(t, d)
+	id := dbtest.MemberWithAccount(t, d, "Mia Brandt", "mia@example.org")
+	for n, want := range []model.LetterState{model.LetterWaiting, model.LetterRetrying} {
+		c := claim(t, d)
+		if err := d.ReturnLetters(t.Context(), []int64{c.ID + 1000, c.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if l := record(t, d, owner, id).LastLetter; l.State != want || l.Attempts != n {
+			t.Errorf("%+v; want it %s after %d attempts", l, want, n)
+		}
+		again := claim(t, d)
+		if again == nil || again.ID != c.ID || again.Attempts != n+1 {
+			t.Fatalf("then %+v is claimed", again)
+		}
+		if err := d.SettleLetter(t.Context(), c.ID, model.Delivery{Code: 451}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := d.Letter(t.Context(), owner, c.ID); err != nil || len(r.Attempts) != n+1 {
+			t.Errorf("%d attempts are kept, want %d: %v", len(r.Attempts), n+1, err)
+		}
+		if err := d.ReturnLetters(t.Context(), []int64{c.ID}); err != nil { // it is not under way
+			t.Fatal(err)
+		}
+		clock.Add(model.RetryPause(n + 1))
+	}
+	if r := record(t, d, owner, id).LastLetter; r.Attempts != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestALetterIsWithdrawnWhenItsLinkEndsFirst(t *testing.T) {
 	d, clock := dbtest.Open(t)
 	owner := dbtest.Owner(t, d)
