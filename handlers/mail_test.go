@@ -360,7 +360,7 @@ func TestATestLetterShowsWhatTheServerSaid(t *testing.T) {
 	page := b.get(mailPath).is(http.StatusOK)
 	a := b.submit(page, `form[action="/admin/settings/mail/test"]`, "").leads(mailPath + "#test")
 	mustDo(t, <-done)
-	shown := b.follow(a).is(http.StatusOK).says("It did not leave")
+	shown := b.follow(a).is(http.StatusOK).says("It did not leave").says(model.PlainReply(550, "5.7.1 <not> wanted")).says("550 5.7.1 <not> wanted")
 	if got := shown.one(".talk pre").Text(); got != "220 sink.test ready\n550 5.7.1 <not> wanted" {
 		t.Errorf("it shows %q", got)
 	}
