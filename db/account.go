@@ -154,11 +154,11 @@ func headTargets(m *model.Member) []any {
 
 // newestFate is the newest letter to an account's present address of which is
 // known what became of it: it says whether letters arrive. One that waits says
-// nothing yet, and one to a former address nothing any more. The account is
-// called a.
+// nothing yet, one to a former address nothing any more, and a test says
+// something about the mail settings. The account is called a.
 const newestFate = `(
 	SELECT f.id FROM letter_subject g JOIN letter f ON f.id = g.letter_id
-	WHERE g.account_id = a.id AND f.to_key = a.email_key AND f.state IN ('accepted', 'failed', 'bounced')
+	WHERE g.account_id = a.id AND f.to_key = a.email_key AND f.state IN ('accepted', 'failed', 'bounced') AND f.kind <> 'test'
 	ORDER BY g.letter_id DESC LIMIT 1)`
 
 // mailColumn is [model.Account.Mail].

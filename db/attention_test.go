@@ -132,6 +132,11 @@ func TestFailingLettersAreTheSameEverywhere(t *testing.T) {
 	tried(t, d, "stranger@elsewhere.example")
 	settleAll(t, d, refusedForGood)
 	same("after a letter to nobody's address", "")
+	if err := d.SendTest(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	settleAll(t, d, refusedForGood)
+	same("after a test of the mail settings", "")
 }
 
 func TestUnfinishedInvitations(t *testing.T) {
