@@ -655,7 +655,7 @@ func (d *DB) Tidy(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.pruneAudit(ctx)
 }
 
 // attempts counts the sign-ins under way, by bucket.

@@ -53,6 +53,7 @@ var settingTexts = []struct {
 	yesNo("roll_sign_in", func(s *model.Settings) *bool { return &s.RollSignIn }),
 	yesNo("households", func(s *model.Settings) *bool { return &s.Households }),
 	yesNo("unknown_letters", func(s *model.Settings) *bool { return &s.UnknownLetters }),
+	length("audit_kept", func(s *model.Settings) *time.Duration { return &s.AuditKept }),
 	{"set_up_at",
 		func(s model.Settings) string {
 			if s.SetUpAt.IsZero() {

@@ -103,8 +103,12 @@ func (p *portal) showMemberActivity(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else begins at the newest
-	a, err := p.DB.Activity(r.Context(), visitOf(r).by(), id, before)
+	asked := r.URL.Query()
+	page, line := p.DB.Activity, count(asked.Get("before")) // anything else begins at the newest
+	if after := count(asked.Get("after")); after > 0 {
+		page, line = p.DB.ActivityAfter, after
+	}
+	a, err := page(r.Context(), visitOf(r).by(), id, line)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ func (p *portal) table() []route {
 		{post, member + "/account/role", owner, p.setRole},
 		{get, "/admin/staff", owner, p.showStaff},
 		{post, "/admin/staff", owner, p.inviteStaff},
+		{get, "/admin/audit", owner, p.listAudit},
 		{get, "/admin/settings", owner, p.showSettings},
 		{post, "/admin/settings", owner, p.changeSettings},
 		{get, mailPath, owner, p.showMail},

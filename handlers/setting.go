@@ -93,6 +93,7 @@ func settingValues(s model.Settings) map[string]string {
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
 		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
+		"audit_kept":          strconv.Itoa(int(s.AuditKept / year)),
 	}
 	if s.LettersPerMinute > 0 {
 		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
@@ -104,6 +105,9 @@ func settingValues(s model.Settings) map[string]string {
 	}
 	return values
 }
+
+// year is what the form counts in; nobody looks for the 29th of February.
+const year = 365 * 24 * time.Hour
 
 // typedSettings is the settings that a form asks for, and what of it cannot
 // even be read.
@@ -132,6 +136,9 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 	s.LettersPerMinute = 0
 	if strings.TrimSpace(form.Get("letters_per_minute")) != "" {
 		s.LettersPerMinute = number("letters_per_minute", 0)
+	}
+	if form.Has("audit_kept") {
+		s.AuditKept = time.Duration(min(number("audit_kept", int(s.AuditKept/year)), 100)) * year
 	}
 	s.RollSignIn, s.Households, s.UnknownLetters = form.Get("roll_sign_in") != "", form.Get("households") != "", form.Get("unknown_letters") != ""
 	s.Colour = strings.TrimSpace(form.Get("colour"))

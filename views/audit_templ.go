@@ -125,9 +125,9 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var7 string
-						templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(actorWords(line))
+						templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(actorWords(line) + fromWords(line))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audit.templ`, Line: 28, Col: 36}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audit.templ`, Line: 28, Col: 54}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 						if templ_7745c5c3_Err != nil {
@@ -171,26 +171,11 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if a.Next > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<p class=\"actions\"><a class=\"button quiet\" href=\"")
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				var templ_7745c5c3_Var9 templ.SafeURL
-				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinURLErrs(memberURL(a.Member.ID) + "/activity?before=" + strconv.FormatInt(a.Next, 10))
-				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audit.templ`, Line: 40, Col: 131}
-				}
-				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "\">Earlier</a></p>")
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
+			templ_7745c5c3_Err = turnPages(activityTurn(a.Member.ID, "after", a.Newer), activityTurn(a.Member.ID, "before", a.Next)).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "</section></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "</section></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -202,6 +187,21 @@ func MemberActivityPage(p Page, a model.ActivityPage) templ.Component {
 		}
 		return nil
 	})
+}
+
+func activityTurn(memberID int64, to string, line int64) string {
+	if line == 0 {
+		return ""
+	}
+	return memberURL(memberID) + "/activity?" + to + "=" + strconv.FormatInt(line, 10)
+}
+
+// fromWords is from where something was done, "" if that is not known.
+func fromWords(line model.AuditLine) string {
+	if line.Network == "" {
+		return ""
+	}
+	return ", from " + placeOf(line.Network)
 }
 
 type diaryDay struct {
@@ -351,6 +351,9 @@ func noteWords(line model.AuditLine) string {
 func actorWords(line model.AuditLine) string {
 	switch line.ActorKind {
 	case model.ByMember:
+		if line.Act == model.ActSignInFailed {
+			return "by somebody"
+		}
 		return "by the member"
 	case model.BySystem:
 		return "automatically"

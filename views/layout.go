@@ -121,6 +121,7 @@ func (ink *pen) signboard() {
 	ink.way("/admin/letters", "Letters")
 	if ink.page.mayOwn() {
 		ink.way("/admin/staff", "Staff")
+		ink.way("/admin/audit", "Activity")
 		ink.way("/admin/settings", "Settings", "/admin/templates")
 	}
 	ink.raw(`</ul></nav>`)

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Act names something that was done; it is the word kept in the audit line.
 type Act string
@@ -69,11 +72,92 @@ type AuditLine struct {
 	Note      string // what changed, in words; never a secret
 }
 
-// ActivityPage is what happened to a record, newest first. Next is the id to
-// go on before, 0 at the end.
+// ActivityPage is what happened to a record, newest first. Next and Newer are
+// the lines to go on from, before and after; 0 at either end.
 type ActivityPage struct {
-	Member  Member
-	Account *Account
-	Lines   []AuditLine
-	Next    int64
+	Member      Member
+	Account     *Account
+	Lines       []AuditLine
+	Next, Newer int64
 }
+
+// Noun is what an act is about, as acts are sifted by: "reset" of "reset.sent",
+// and the same of "session.started" and "sessions.ended".
+func (a Act) Noun() string {
+	noun, _, _ := strings.Cut(string(a), ".")
+	return strings.TrimSuffix(noun, "s")
+}
+
+// AuditQuery asks for a page of all that was done, newest first. Days are those
+// of the association's calendar, written like 2026-11-23.
+type AuditQuery struct {
+	Text          string // a person, as the members list finds them
+	MemberID      int64  // one person, whatever the text; 0: anybody
+	Act           string // an act or a noun; "": any
+	From, To      string // days, the first and the last of them
+	Before, After int64  // the page that ends before this line, or begins after it
+}
+
+// Sifted reports whether less than everything is asked for.
+func (q AuditQuery) Sifted() bool {
+	return q.Text != "" || q.MemberID != 0 || q.Act != "" || q.From != "" || q.To != ""
+}
+
+// Wants reports whether an act is among those asked for.
+func (q AuditQuery) Wants(a Act) bool {
+	return q.Act == "" || q.Act == string(a) || q.Act == a.Noun()
+}
+
+// Span is the time from the beginning of the first day to the end of the last,
+// which is the beginning of the day after it: a day may have 23 or 25 hours.
+// What cannot be read is said beside its field, and bounds nothing.
+func (q AuditQuery) Span(zone *time.Location) (from, until time.Time, f Fields) {
+	f = Fields{}
+	day := func(field, text string, more int) time.Time {
+		if text == "" {
+			return time.Time{}
+		}
+		d, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			f.Add(field, "Please write the day like 2026-11-23.")
+			return time.Time{}
+		}
+		return time.Date(d.Year(), d.Month(), d.Day()+more, 0, 0, 0, 0, zone)
+	}
+	from, until = day("from", q.From, 0), day("to", q.To, 1)
+	if !from.IsZero() && !until.IsZero() && !from.Before(until) {
+		f.Add("to", "The last day comes before the first one.")
+	}
+	return from, until, f
+}
+
+// AuditRow is a line of the whole, with the people it names as they are called
+// today.
+type AuditRow struct {
+	AuditLine
+	About Person // whom it was done to; MemberID 0 if nobody
+	Actor Person // who did it, as long as they have an account
+}
+
+// AuditPage is a page of all that was done.
+type AuditPage struct {
+	Rows         []AuditRow
+	Acts         []Act    // all that were ever done, in order
+	People       []Person // whom the text found
+	Found        int      // how many it found; above AuditPeople the page has no lines
+	Older, Newer int64    // lines to go on from, 0 at either end
+	Wrong        Fields   // what of the query could not be read
+}
+
+// AuditPeople is how many people of one name are looked up together. More are
+// asked for another letter of it.
+const AuditPeople = 8
+
+// How long audit lines are kept (product.md §3.4). The least is also in the
+// database's own rule.
+const (
+	AuditKept         = 2 * auditYear // unless an owner decides
+	auditYear         = 365 * 24 * time.Hour
+	shortestAuditKept = auditYear
+	longestAuditKept  = 10 * auditYear
+)

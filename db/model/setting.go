@@ -42,6 +42,8 @@ type Settings struct {
 	// letters leave under MailFrom: many mail servers take no other sender.
 	BounceAddress string
 
+	AuditKept time.Duration // how long it is known who did what; one to ten years
+
 	SetUpAt time.Time // zero until /setup is done
 
 	// Fixed names the settings that a flag or the environment decides; they
@@ -54,7 +56,8 @@ func DefaultSettings() Settings {
 	return Settings{
 		BaseURL: "http://localhost:8080", TimeZone: "UTC", Resets: UsualResets,
 		MinPasswordLength: 12, RollSignIn: true, Households: true, UnknownLetters: true,
-		Fixed: map[string]bool{},
+		AuditKept: AuditKept,
+		Fixed:     map[string]bool{},
 	}
 }
 
@@ -260,6 +263,9 @@ func (s *Settings) Clean() Fields {
 	}
 	if s.LettersPerMinute < 0 || s.LettersPerMinute > mostPerMinute {
 		f.Add("letters_per_minute", "Please choose a number up to 6,000, or leave it empty.")
+	}
+	if s.AuditKept < shortestAuditKept || s.AuditKept > longestAuditKept {
+		f.Add("audit_kept", "Please choose a number from 1 to 10.")
 	}
 	return f
 }

@@ -314,13 +314,17 @@ func TestSettingsAreTidiedAndChecked(t *testing.T) {
 		{"passwords of 8", func(s *model.Settings) { s.MinPasswordLength = 8 }, ""},
 		{"passwords of 64", func(s *model.Settings) { s.MinPasswordLength = 64 }, ""},
 		{"passwords of 65", func(s *model.Settings) { s.MinPasswordLength = 65 }, "min_password_length"},
+		{"activity for a day less than a year", func(s *model.Settings) { s.AuditKept = 364 * day }, "audit_kept"},
+		{"activity for a year", func(s *model.Settings) { s.AuditKept = 365 * day }, ""},
+		{"activity for ten years", func(s *model.Settings) { s.AuditKept = 3650 * day }, ""},
+		{"activity for longer", func(s *model.Settings) { s.AuditKept = 3651 * day }, "audit_kept"},
 		{"strict links", func(s *model.Settings) { s.Resets = model.StrictResets }, ""},
 		{"links for ever", func(s *model.Settings) { s.Resets.Lifetime = 31 * day }, "reset_lifetime"},
 		{"a window longer than the life", func(s *model.Settings) { s.Resets.ResendWindow = 8 * day }, "resend_window"},
 		{"everything", func(s *model.Settings) {
 			*s = model.Settings{SupportEmail: "x", MailFrom: "x", ReplyTo: "x", SupportPhone: "\x00"}
 		},
-			"association base_url time_zone support_email mail_from reply_to support_phone min_password_length reset_lifetime"},
+			"association base_url time_zone support_email mail_from reply_to support_phone min_password_length reset_lifetime audit_kept"},
 	}
 	for _, tt := range tests {
 		s := decided()
