@@ -705,7 +705,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, path := range []string{"/admin", "/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
-		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/demo/letters", "/admin/members/999999"} {
+		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/account/sessions", "/demo/letters", "/admin/members/999999"} {
 		look(path)
 	}
 	for _, text := range []string{"ma", "wisniewksi", "zzzz"} {

@@ -238,6 +238,67 @@ func (d *DB) SignOut(ctx context.Context, actor model.Actor, sessionID int64) er
 	})
 }
 
+// Sessions are the browsers in which somebody is signed in, the latest used
+// first.
+func (d *DB) Sessions(ctx context.Context, actor model.Actor) ([]model.Session, error) {
+	a, err := accountByID(ctx, d.point, actor.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return sessionsOf(ctx, d.point, a, d.Now())
+}
+
+var errNotTheirSession = model.NotFound("That browser is signed out already.")
+
+// EndSession signs somebody out in another browser of theirs.
+func (d *DB) EndSession(ctx context.Context, actor model.Actor, id int64) error {
+	return d.actBy(ctx, actor, func(tx *Tx) error {
+		s, err := session(ctx, tx, id)
+		// Whose the others are is nobody's business: one answer for all.
+		if model.KindOf(err) == model.KindNotFound || err == nil && s.AccountID != actor.AccountID {
+			return errNotTheirSession
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE id = +?`, id); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActSignedOut, about{member: actor.MemberID, account: actor.AccountID, note: s.Device})
+	})
+}
+
+// EndOtherSessions signs somebody out everywhere but in this browser. The
+// account's stamp grows with it: what was begun in the others and is under way,
+// such as the question which person it is, ends too. Hence this browser gets a
+// new session, with the limits of the one it had.
+func (d *DB) EndOtherSessions(ctx context.Context, actor model.Actor, id int64) (model.SignedIn, error) {
+	var done model.SignedIn
+	err := d.actBy(ctx, actor, func(tx *Tx) error {
+		was, err := session(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if was.AccountID != actor.AccountID {
+			return errNoSession
+		}
+		if err := tx.endSessions(ctx, actor.AccountID); err != nil {
+			return err
+		}
+		if done, err = tx.startSession(ctx, actor.AccountID, was.Device, was.Network, was.Kept); err != nil {
+			return err
+		}
+		// No password was asked for, so nothing begins anew.
+		done.Session.CreatedAt, done.Session.ExpiresAt = was.CreatedAt, was.ExpiresAt
+		if _, err := tx.ExecContext(ctx, `UPDATE session SET created_at = ?, expires_at = ? WHERE id = +?`,
+			was.CreatedAt.Unix(), was.ExpiresAt.Unix(), done.Session.ID); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActSessionsEnded, about{member: actor.MemberID, account: actor.AccountID, note: "but in one browser"})
+	})
+	return done, err
+}
+
 // One sentence for every failure: wrong password, nobody of that name, no
 // password set, disabled (OWASP Authentication Cheat Sheet; ASVS 6.3.8).
 var errSignIn = &model.Error{Kind: model.KindSignIn,

@@ -26,6 +26,8 @@ const (
 	noticeEnabled         notice = "enabled"
 	noticeDeleted         notice = "deleted"
 	noticeSessionsEnded   notice = "sessions-ended"
+	noticeSessionEnded    notice = "session-ended"
+	noticeOthersEnded     notice = "others-ended"
 	noticeRole            notice = "role"
 	noticeRoleWaits       notice = "role-waits"
 	noticeInvited         notice = "invited"
@@ -54,6 +56,8 @@ var notices = map[notice]string{
 	noticeEnabled:         "The account is enabled. They get a new link.",
 	noticeDeleted:         "The account is deleted. The record stays.",
 	noticeSessionsEnded:   "They are signed out everywhere.",
+	noticeSessionEnded:    "That browser is signed out.",
+	noticeOthersEnded:     "You are signed out everywhere but here.",
 	noticeRole:            "The role is changed.",
 	noticeRoleWaits:       "The role waits until a new password is set through the letter that just went out.",
 	noticeInvited:         "The invitation is on its way.",

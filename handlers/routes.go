@@ -47,6 +47,9 @@ func (p *portal) table() []route {
 		{get, "/account", signedIn, p.showAccount},
 		{get, "/account/password", signedIn, p.showPassword},
 		{post, "/account/password", signedIn, p.changePassword},
+		{get, "/account/sessions", signedIn, p.showSessions},
+		{post, "/account/sessions/end", signedIn, p.endOtherSessions},
+		{post, "/account/sessions/{id}/end", signedIn, p.endSession},
 
 		{get, "/admin", viewer, p.showAttention},
 		{get, "/admin/members", viewer, p.listMembers},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"latchkey/db/model"
 	"latchkey/views"
@@ -43,7 +42,7 @@ func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
 	next := localPath(form.Get("next"))
 	in, err := p.DB.SignIn(r.Context(), model.SignIn{
 		Login: form.Get("login"), Password: model.NewSecret(form.Get("password")), Keep: form.Get("keep") != "",
-		Device: device(r), Known: model.NewSecret(readCookie(r, deviceCookie)), Network: v.network,
+		Device: model.Device(r.UserAgent()), Known: model.NewSecret(readCookie(r, deviceCookie)), Network: v.network,
 	})
 	if err != nil {
 		return p.refuseSignIn(w, r, err)
@@ -89,7 +88,7 @@ func (p *portal) choosePerson(w http.ResponseWriter, r *http.Request) error {
 	account, _ := strconv.ParseInt(form.Get("person"), 10, 64) // what is no id is nobody's
 	in, err := p.DB.ChoosePerson(r.Context(), model.Choice{
 		Ticket: model.NewSecret(form.Get("ticket")), AccountID: account,
-		Device: device(r), Network: v.network,
+		Device: model.Device(r.UserAgent()), Network: v.network,
 	})
 	if model.KindOf(err) == model.KindSignIn {
 		// The password did fit, so the usual sentence would be wrong.
@@ -119,6 +118,48 @@ func (p *portal) arrive(w http.ResponseWriter, r *http.Request, in model.SignedI
 	return redirect(w, next)
 }
 
+func (p *portal) showSessions(w http.ResponseWriter, r *http.Request) error {
+	told(w, r)
+	v := visitOf(r)
+	all, err := p.DB.Sessions(r.Context(), v.by())
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.SessionsPage(p.page(r), all, v.session.ID, v.network))
+}
+
+// endSession signs somebody out in one of their browsers; in this one it is
+// Sign out.
+func (p *portal) endSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := memberID(r) // a positive number, as there
+	if err != nil {
+		return err
+	}
+	v := visitOf(r)
+	if id == v.session.ID {
+		return p.signOut(w, r)
+	}
+	// A second press finds it ended, which is what was wanted.
+	if err := p.DB.EndSession(r.Context(), v.by(), id); err != nil && model.KindOf(err) != model.KindNotFound {
+		return err
+	}
+	tell(w, v, noticeSessionEnded, "")
+	return redirect(w, "/account/sessions")
+}
+
+func (p *portal) endOtherSessions(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	in, err := p.DB.EndOtherSessions(r.Context(), v.by(), v.session.ID)
+	if err != nil {
+		return err
+	}
+	if err := p.begin(w, r, in); err != nil {
+		return err
+	}
+	tell(w, v, noticeOthersEnded, "")
+	return redirect(w, "/account/sessions")
+}
+
 func (p *portal) signOut(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
 	if v.actor != nil {
@@ -129,51 +170,11 @@ func (p *portal) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := p.forget(w, r); err != nil {
 		return err
 	}
-	// Not "cookies": that clears those of the association's whole domain
-	// (OWASP ASVS 5.0, 14.3.1).
-	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	// OWASP ASVS 5.0, 14.3.1. Not "cookies": that clears those of the
+	// association's whole domain, and with them the mark by which a known device
+	// is not slowed. Not "cache": personal pages are in none (no-store), and
+	// Chromium empties it file by file before it shows the next page.
+	w.Header().Set("Clear-Site-Data", `"storage"`)
 	tell(w, v, noticeSignedOut, "")
 	return redirect(w, "/sign-in")
-}
-
-// device calls a browser as its owner would: "Firefox on Windows". Only what
-// most people have is known by name; the rest is "a browser".
-func device(r *http.Request) string {
-	agent := r.UserAgent()
-	has := func(s string) bool { return strings.Contains(agent, s) }
-	browser, system := "A browser", ""
-	switch { // the later ones stand in the words of the earlier ones too
-	case has("Edg"):
-		browser = "Edge"
-	case has("OPR/"):
-		browser = "Opera"
-	case has("SamsungBrowser/"):
-		browser = "Samsung Internet"
-	case has("Firefox/"), has("FxiOS/"):
-		browser = "Firefox"
-	case has("Chrome/"), has("CriOS/"):
-		browser = "Chrome"
-	case has("Safari/"):
-		browser = "Safari"
-	}
-	switch {
-	case has("iPhone"):
-		system = "iPhone"
-	case has("iPad"):
-		system = "iPad"
-	case has("Android"):
-		system = "Android"
-	case has("CrOS"):
-		system = "a Chromebook"
-	case has("Windows"):
-		system = "Windows"
-	case has("Macintosh"):
-		system = "a Mac"
-	case has("Linux"):
-		system = "Linux"
-	}
-	if system == "" {
-		return browser
-	}
-	return browser + " on " + system
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -276,10 +277,7 @@ func (ink *pen) accountFacts(r *model.AccountRecord) {
 }
 
 func deviceName(s model.Session) string {
-	if s.Device == "" {
-		return "A browser"
-	}
-	return s.Device
+	return capital(cmp.Or(s.Device, model.Device("")))
 }
 
 func mayGovern(p Page, a *model.Account) bool { return p.Actor != nil && p.Actor.MayGovern(*a) == nil }

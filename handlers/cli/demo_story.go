@@ -169,7 +169,7 @@ func (s *story) found(base, password string) {
 			if err != nil {
 				return err
 			}
-			in, err := s.signIn(ctx, m.Email, password, "Safari on a Mac", inOffice)
+			in, err := s.signIn(ctx, m.Email, password, "Safari on a Mac or iPad", inOffice)
 			if err != nil {
 				return err
 			}
@@ -191,8 +191,8 @@ func (s *story) members() {
 	}{
 		{"Łukasz Wiśniewski", 139 * day, 61 * day, "Chrome on Android"},
 		{"Corrado Pellegrini", 120 * day, 90 * day, "Firefox on Windows"},
-		{"Ngozi Okonkwo", 96 * day, 9 * day, "Safari on iPad"},
-		{"Chiara Esposito", 71 * day, 20 * day, "Safari on iPhone"},
+		{"Ngozi Okonkwo", 96 * day, 9 * day, "Safari on an iPad"},
+		{"Chiara Esposito", 71 * day, 20 * day, "Safari on an iPhone"},
 		{"Ayşe Yılmaz", 64 * day, 33 * day, "Chrome on Android"},
 	} {
 		s.createUser(m.made, m.name)
