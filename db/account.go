@@ -603,7 +603,7 @@ func (tx *Tx) anotherOwner(ctx context.Context, but int64) error {
 		return err
 	}
 	if n == 0 {
-		return model.Conflict("This is the last owner. Make somebody else an owner first.")
+		return model.Conflict(sentenceLastOwner)
 	}
 	return nil
 }
@@ -717,6 +717,55 @@ func (d *DB) Staff(ctx context.Context, actor model.Actor) ([]model.Account, err
 		WHERE a.role <> 'member' OR a.pending_role <> ''
 		ORDER BY n.sort_key, a.id`)
 }
+
+// Colleagues are Staff with what each waits for, and what the actor may do about
+// it.
+func (d *DB) Colleagues(ctx context.Context, actor model.Actor) ([]model.Colleague, error) {
+	if err := actor.MayOwn(); err != nil {
+		return nil, err
+	}
+	now := d.Now()
+	all, err := rows(ctx, d.read, func(rs *sql.Rows) (c model.Colleague, err error) {
+		var link model.Reset
+		var letter model.Letter
+		more := append(ifFound(resetTargets(&link)), ifFound(letterTargets(&letter))...)
+		if c.Account, err = scanAccount(rs, more...); err != nil {
+			return c, err
+		}
+		if c.PendingRole != "" && link.ID != 0 {
+			c.Link = &link
+			c.LinkLives = link.Live(c.Account, now)
+			if letter.ID != 0 {
+				c.Letter = &letter
+			}
+		}
+		return c, nil
+	}, `SELECT `+accountColumns+`, `+resetColumns+`, `+letterColumns+accountTables+`
+		LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
+		LEFT JOIN letter l ON l.id = (SELECT max(letter_id) FROM letter_subject WHERE reset_id = r.id)
+		WHERE a.role <> 'member' OR a.pending_role <> ''
+		ORDER BY n.sort_key, a.id`)
+	if err != nil {
+		return nil, err
+	}
+	owners := 0
+	for _, c := range all {
+		if c.OwnsNow() {
+			owners++
+		}
+	}
+	for i := range all {
+		c := &all[i]
+		if c.OwnsNow() && owners == 1 {
+			c.Stays = sentenceLastOwner
+		} else if e, ok := errors.AsType[*model.Error](actor.MaySetRole(c.Account, model.RoleMember)); ok {
+			c.Stays = e.Sentence
+		}
+	}
+	return all, nil
+}
+
+const sentenceLastOwner = "This is the last owner. Make somebody else an owner first."
 
 // InviteStaff puts a new colleague on the roll, with an account whose role
 // takes effect when they set their password through the letter.

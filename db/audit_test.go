@@ -88,6 +88,7 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	must(t, d.ChangeMember(ctx, staff, m))
 
 	dbtest.SetBounceAddress(t, d)
+	clock.Add(time.Minute)
 	must(t, d.SendPasswordReset(ctx, staff, nina)) // sends the same link again
 	letters := dbtest.Deliver(t, d)
 	last := letters[slices.IndexFunc(letters, func(l model.LetterContents) bool {
@@ -114,11 +115,34 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 		}
 	}
 	secret("bounce secret", must1(t)(d.NewBounceSecret(ctx, owner)))
-	must(t, d.MakeDKIM(ctx, owner))
+	const domain = "riverside.example"
+	must(t, d.MakeDKIM(ctx, owner, domain))
 	s, err = d.Settings(ctx)
 	must(t, err)
-	secret("DKIM key", s.DKIM.Key)
-	must(t, d.SignLetters(ctx, owner, s.DKIM.Selector, []string{s.DKIM.Record().Value}))
+	dkim := s.DKIM.Of(domain)
+	secret("DKIM key", dkim.Key)
+	must(t, d.SignLetters(ctx, owner, dkim.Selector, []string{dkim.Record().Value}))
+
+	must(t, d.ChangeTemplate(ctx, owner, model.LetterReset, 2, codeTemplate))
+	must(t, d.CancelReset(ctx, staff, nina))
+	clock.Add(time.Minute)
+	must(t, d.SendPasswordReset(ctx, staff, nina))
+	code, err := d.Keys().ResetCode(dbtest.Link(t, d, nina))
+	must(t, err)
+	secret("letter's code", code)
+	r, err = d.ReadOutCode(ctx, staff, nina, "born 1 May 1970")
+	must(t, err)
+	secret("code that was read out", r.Spoken.Code)
+	_, err = d.EnterCode(ctx, model.CodeTry{Login: "n.holm@example.org", Code: r.Spoken.Code, Network: home})
+	must(t, err)
+	notMe := dbtest.NotMe(t, d, nina)
+	secret("word that disowns the link", notMe)
+	clock.Add(time.Minute)
+	dbtest.SetPassword(t, d, nina, next)
+	sayNotMe(t, d, notMe)
+	must(t, d.SettleNotMe(ctx, staff, openOnes(t, d)[0].ResetID))
+	tried(t, d, "n.holm1@example.org")
+	must(t, d.DismissNear(ctx, staff, record(t, d, staff, nina).Near.ID))
 	must(t, d.DeleteAccount(ctx, staff, nina))
 	for _, line := range strings.Split(string(d.Keys().File()), "\n") {
 		if id, key, ok := strings.Cut(line, " "); ok && !strings.HasPrefix(line, "#") {

@@ -31,7 +31,7 @@ func signsIn(t *testing.T, d *db.DB, login, password string) bool {
 	return err == nil
 }
 
-func acts(t *testing.T, d *db.DB, member int64) string {
+func actsOf(t *testing.T, d *db.DB, member int64) string {
 	t.Helper()
 	page, err := d.Activity(t.Context(), model.ShellActor(), member, 0)
 	must(t, err)
@@ -120,7 +120,7 @@ func TestItWasNotMeEndsThatLinkAndNoOther(t *testing.T) {
 	if open := openOnes(t, d); len(open) != 1 || open[0].MemberID != mia || open[0].Name != "Mia Brandt" || open[0].Used || !open[0].At.Equal(clock.Now()) {
 		t.Errorf("the office finds %+v", open)
 	}
-	if got := acts(t, d, mia); !strings.Contains(got, "reset.not_me") || strings.Contains(got, "account.secured") {
+	if got := actsOf(t, d, mia); !strings.Contains(got, "reset.not_me") || strings.Contains(got, "account.secured") {
 		t.Errorf("activity: %s", got)
 	}
 	if why := record(t, d, owner, mia).Why; why.Step != model.StepSend || !strings.Contains(why.Facts[len(why.Facts)-1].Text, "wasn’t them") {
@@ -194,7 +194,7 @@ func TestItWasNotMeAfterTheLinkWasUsedShutsTheAccount(t *testing.T) {
 	if open := openOnes(t, d); len(open) != 1 || !open[0].Used {
 		t.Errorf("the office finds %+v", open)
 	}
-	if got := acts(t, d, mia); !strings.Contains(got, "account.secured reset.not_me") {
+	if got := actsOf(t, d, mia); !strings.Contains(got, "account.secured reset.not_me") {
 		t.Errorf("activity: %s", got)
 	}
 	if why := record(t, d, owner, mia).Why; !strings.Contains(why.Facts[2].Text, "wasn’t them who chose the last password") {
@@ -366,7 +366,7 @@ func TestTheOfficePutsANotMeAway(t *testing.T) {
 	for range 2 {
 		must(t, d.SettleNotMe(t.Context(), anna, his))
 	}
-	if got := acts(t, d, mia); strings.Count(got, "reset.not_me_settled") != 1 {
+	if got := actsOf(t, d, mia); strings.Count(got, "reset.not_me_settled") != 1 {
 		t.Errorf("activity: %s", got)
 	}
 	if open := openOnes(t, d); len(open) != 1 || open[0].ResetID != hers {

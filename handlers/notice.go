@@ -30,6 +30,7 @@ const (
 	noticeOthersEnded     notice = "others-ended"
 	noticeRole            notice = "role"
 	noticeRoleWaits       notice = "role-waits"
+	noticeRemoved         notice = "removed"
 	noticeInvited         notice = "invited"
 	noticeLetterAgain     notice = "letter-again"
 	noticeLetterStopped   notice = "letter-stopped"
@@ -60,6 +61,7 @@ var notices = map[notice]string{
 	noticeOthersEnded:     "You are signed out everywhere but here.",
 	noticeRole:            "The role is changed.",
 	noticeRoleWaits:       "The role waits until a new password is set through the letter that just went out.",
+	noticeRemoved:         "They work in the office no more. Their own account stays.",
 	noticeInvited:         "The invitation is on its way.",
 	noticeLetterAgain:     "Sent again. This is the letter that goes out now.",
 	noticeLetterStopped:   "The letter is stopped. It will not leave.",

@@ -83,6 +83,8 @@ func (p *portal) table() []route {
 		{post, member + "/account/role", owner, p.setRole},
 		{get, "/admin/staff", owner, p.showStaff},
 		{post, "/admin/staff", owner, p.inviteStaff},
+		{post, "/admin/staff/{id}/role", owner, p.changeStaffRole},
+		{post, "/admin/staff/{id}/remove", owner, p.removeStaff},
 		{get, "/admin/audit", owner, p.listAudit},
 		{get, "/admin/settings", owner, p.showSettings},
 		{post, "/admin/settings", owner, p.changeSettings},
