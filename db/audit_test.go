@@ -144,11 +144,20 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	tried(t, d, "n.holm1@example.org")
 	must(t, d.DismissNear(ctx, staff, record(t, d, staff, nina).Near.ID))
 	must(t, d.DeleteAccount(ctx, staff, nina))
-	for _, line := range strings.Split(string(d.Keys().File()), "\n") {
-		if id, key, ok := strings.Cut(line, " "); ok && !strings.HasPrefix(line, "#") {
-			secrets["key "+id] = key
+	keys := func() {
+		for _, line := range strings.Split(string(d.Keys().File()), "\n") {
+			if id, key, ok := strings.Cut(line, " "); ok && !strings.HasPrefix(line, "#") {
+				secrets["key "+id] = key
+			}
 		}
 	}
+	keys()
+	_, err = d.RotateKey(ctx, model.ShellActor())
+	must(t, err)
+	keys()
+	clock.Add(30 * 24 * time.Hour)
+	_, err = d.RetireKeys(ctx, model.ShellActor())
+	must(t, err)
 	return d, clock, folder, secrets
 }
 

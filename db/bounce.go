@@ -84,14 +84,8 @@ func (d *DB) NewBounceSecret(ctx context.Context, actor model.Actor) (model.Secr
 	}
 	secret := strings.ToLower(rand.Text())
 	sum := sha256.Sum256([]byte(secret))
-	sealed, err := d.keys.Seal("setting", bounceSecret, 0, sum[:])
-	if err != nil {
-		return model.Secret{}, err
-	}
-	err = d.actBy(ctx, actor, func(tx *Tx) error {
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO setting (name, sealed) VALUES (?, ?)
-			ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed`, bounceSecret, sealed); err != nil {
+	err := d.actBy(ctx, actor, func(tx *Tx) error {
+		if err := tx.storeSealed(ctx, bounceSecret, "", sum[:]); err != nil {
 			return err
 		}
 		return tx.audit(ctx, actor, model.ActSettingsChanged, about{note: bounceSecret})

@@ -23,6 +23,8 @@ type changes struct {
 	began  time.Time
 	looked atomic.Int64 // when other processes' commits were looked for last, since began
 
+	files func() // looks at what others may change beside the database
+
 	mu      sync.Mutex
 	conn    *sql.Conn // of its own: the version means something to one connection only
 	version int64
@@ -70,6 +72,9 @@ func (c *changes) look() {
 	defer c.mu.Unlock()
 	if c.conn == nil { // the portal is closed
 		return
+	}
+	if c.files != nil {
+		c.files()
 	}
 	version, err := dataVersion(context.Background(), c.conn)
 	if err != nil || version != c.version { // who cannot look believes nothing

@@ -57,6 +57,7 @@ type DB struct {
 	counted  atomic.Pointer[knownTotals]
 
 	keys    model.Keyring
+	keyFile *keyFileSeen
 	fixed   Fixed
 	hashing *hashSlots
 	trying  attempts
@@ -87,7 +88,7 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 	path := filepath.Join(folder, databaseFile)
 	_, err := os.Stat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	keys, err := loadKeys(folder, fresh)
+	keys, seen, err := loadKeys(folder, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +107,11 @@ func Open(ctx context.Context, folder string, fixed Fixed) (*DB, error) {
 			return nil, fmt.Errorf("the database %s cannot be kept from other users of this machine (%w): does it belong to this user?", path, cause(err))
 		}
 	}
-	d := &DB{keys: keys, fixed: fixed, hashing: newHashSlots(), trying: attempts{n: map[string]int{}}, tickets: usedTickets{used: map[string]time.Time{}}, nudge: make(chan struct{}, 1)}
+	d := &DB{keys: keys, keyFile: seen, fixed: fixed, hashing: newHashSlots(), trying: attempts{n: map[string]int{}}, tickets: usedTickets{used: map[string]time.Time{}}, nudge: make(chan struct{}, 1)}
 	d.SetClock(time.Now)
+	look := func() { _ = d.keysAnew() } // what cannot be read just now is asked for again
+	d.changes.files = look
+	keys.OnUnknown(look)
 	if err := d.open(ctx, path); err != nil {
 		_ = d.Close()
 		return nil, err
@@ -219,69 +223,6 @@ func LockFolder(folder string) (unlock func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
-func loadKeys(folder string, fresh bool) (model.Keyring, error) {
-	path := filepath.Join(folder, keyFile)
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && fresh:
-		keys := model.NewKeyring()
-		if err := writeNew(path, keys.File()); err != nil {
-			return keys, fmt.Errorf("the key file %s cannot be written (%w): is the folder writable for this user?", path, cause(err))
-		}
-		return keys, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return model.Keyring{}, fmt.Errorf("the key file %s is missing: put it back from your copy; without it no link, session or password in this database works", path)
-	case err != nil:
-		return model.Keyring{}, fmt.Errorf("the key file %s cannot be read: %w", path, cause(err))
-	case info.Mode().Perm()&0o077 != 0:
-		return model.Keyring{}, fmt.Errorf("the key file %s can be read by other users of this machine: run chmod 600 %s", path, path)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return model.Keyring{}, fmt.Errorf("the key file %s cannot be read (%w): does it belong to this user?", path, cause(err))
-	}
-	keys, err := model.ParseKeyring(raw)
-	if err != nil {
-		return keys, fmt.Errorf("the key file %s is damaged (%w): put it back from your copy", path, err)
-	}
-	return keys, nil
-}
-
-// writeNew writes a file that must not be there yet, to the disk and not only
-// to its cache: a database without its key is lost.
-func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-const keyCheck = "key_check"
-
-// checkKey tells a wrong key at the start, not at the first sign-in: a value
-// sealed when the database was made must open.
-func (d *DB) checkKey(ctx context.Context) error {
-	var sealed []byte
-	err := d.read.QueryRowContext(ctx, `SELECT sealed FROM setting WHERE name = +?`, keyCheck).Scan(&sealed)
-	if errors.Is(err, sql.ErrNoRows) {
-		sealed, err := d.keys.Seal("setting", keyCheck, 0, []byte(keyCheck))
-		if err != nil {
-			return err
-		}
-		_, err = d.write.ExecContext(ctx, `INSERT INTO setting (name, sealed) VALUES (?, ?)`, keyCheck, sealed)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := d.keys.Open("setting", keyCheck, 0, sealed); err != nil {
-		return fmt.Errorf("the key file %s belongs to another database: put back the one that was made with this database", keyFile)
-	}
-	return nil
-}
-
 // cause takes the operation and the path out of a file error; the sentence
 // around it says both in words.
 func cause(err error) error {
@@ -349,6 +290,11 @@ func (d *DB) act(ctx context.Context, f func(tx *Tx) error) error {
 	tx := &Tx{db: d}
 	err := d.write.transaction(ctx, func(conn *sql.Conn) (err error) {
 		tx.conn, tx.Now = conn, d.Now()
+		// Whoever changes the keys holds this connection's lock as well, so what
+		// an act seals it seals with the key that is current.
+		if err := d.keysAnew(); err != nil {
+			return err
+		}
 		if tx.settings, err = tx.presentSettings(ctx); err != nil {
 			return err
 		}

@@ -265,6 +265,8 @@ var actNames = map[model.Act]string{
 	model.ActDKIMMade:        "Key for signing letters made",
 	model.ActDKIMSwitched:    "Signing of letters switched",
 	model.ActSetUp:           "Portal set up",
+	model.ActKeyRotated:      "New key made current",
+	model.ActKeyRetired:      "Former key retired",
 
 	model.ActTemplateChanged:  "Text of a letter changed",
 	model.ActTemplateOriginal: "Text of a letter back to the original",

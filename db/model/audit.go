@@ -47,6 +47,8 @@ const (
 	ActTestSent       Act = "letter.test_sent" // of a template
 
 	ActSetUp            Act = "portal.set_up"
+	ActKeyRotated       Act = "key.rotated"
+	ActKeyRetired       Act = "key.retired"
 	ActSettingsChanged  Act = "settings.changed"
 	ActDKIMMade         Act = "dkim.made"
 	ActDKIMSwitched     Act = "dkim.switched"

@@ -52,7 +52,7 @@ func (k Keyring) ReturnPath(bounceAddress string, l Letter) string {
 // systems may change the case of an address.
 func (k Keyring) MayReport(to ReturnAddress, l Letter) bool {
 	fits := 0
-	for _, key := range k.keys {
+	for _, key := range k.keys() {
 		sum, err := k.sign(key.id, bouncePurpose, bounceFields(l))
 		if err != nil {
 			return false

@@ -13,9 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -29,10 +31,28 @@ const masterKeyLen = 32
 // No master key is ever used itself: each purpose has its own key, derived
 // with HKDF-SHA-256 (RFC 5869), so a weakness in one use says nothing about
 // another.
-type Keyring struct {
-	keys    []masterKey
-	derived *sync.Map // of derivation and [masterKeyLen]byte; shared by all copies of the ring
+//
+// All copies of a ring are the same ring: what [Keyring.Take] changes in one is
+// changed in all.
+type Keyring struct{ *shared }
+
+type shared struct {
+	ring atomic.Pointer[ring]
+	look func() // see Keyring.OnUnknown
 }
+
+type ring struct {
+	keys    []masterKey
+	derived sync.Map // of derivation and [masterKeyLen]byte
+}
+
+func newKeyring(keys ...masterKey) Keyring {
+	k := Keyring{&shared{}}
+	k.ring.Store(&ring{keys: keys})
+	return k
+}
+
+func (k Keyring) keys() []masterKey { return k.ring.Load().keys }
 
 // derivation is what a derived key is made of besides the master key itself.
 type derivation struct{ id, purpose string }
@@ -45,18 +65,49 @@ type masterKey struct {
 }
 
 // NewKeyring is a ring of one new random key.
-func NewKeyring() Keyring {
+func NewKeyring() Keyring { return newKeyring(newMasterKey()) }
+
+func newMasterKey() masterKey {
 	key, id := make([]byte, masterKeyLen), make([]byte, 4)
 	rand.Read(key)
 	rand.Read(id)
-	return Keyring{keys: []masterKey{{fmt.Sprintf("k%x", id), NewSecret(string(key))}}, derived: &sync.Map{}}
+	return masterKey{fmt.Sprintf("k%x", id), NewSecret(string(key))}
 }
+
+// Rotated is a ring with a new current key before the keys of this one.
+func (k Keyring) Rotated() Keyring {
+	return newKeyring(append([]masterKey{newMasterKey()}, k.keys()...)...)
+}
+
+// Without is a ring that lacks some keys. The current one always stays.
+func (k Keyring) Without(ids ...string) Keyring {
+	var kept []masterKey
+	for i, key := range k.keys() {
+		if i == 0 || !slices.Contains(ids, key.id) {
+			kept = append(kept, key)
+		}
+	}
+	return newKeyring(kept...)
+}
+
+// IDs names the keys, the current one first and the oldest last.
+func (k Keyring) IDs() []string {
+	var ids []string
+	for _, key := range k.keys() {
+		ids = append(ids, key.id)
+	}
+	return ids
+}
+
+// Take makes this ring the other one, for everybody who has a copy of it: the
+// key file was changed while the portal runs.
+func (k Keyring) Take(o Keyring) { k.ring.Store(o.ring.Load()) }
 
 // ParseKeyring reads the lines of a key file: an id, a space, 32 bytes in
 // base64. Empty lines and lines that begin with # say nothing. An id has no
 // dot, which ends it in front of a signature.
 func ParseKeyring(file []byte) (Keyring, error) {
-	k := Keyring{derived: &sync.Map{}}
+	var keys []masterKey
 	lines := bufio.NewScanner(bytes.NewReader(file))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -68,18 +119,18 @@ func ParseKeyring(file []byte) (Keyring, error) {
 		if !ok || err != nil || len(key) != masterKeyLen || len(id) > 32 || strings.Contains(id, ".") {
 			return Keyring{}, fmt.Errorf("line %d is not a key", n)
 		}
-		if _, err := k.find(id); err == nil {
+		if slices.ContainsFunc(keys, func(known masterKey) bool { return known.id == id }) {
 			return Keyring{}, fmt.Errorf("line %d repeats the key %s", n, strconv.Quote(id))
 		}
-		k.keys = append(k.keys, masterKey{id, NewSecret(string(key))})
+		keys = append(keys, masterKey{id, NewSecret(string(key))})
 	}
 	if err := lines.Err(); err != nil {
 		return Keyring{}, err
 	}
-	if len(k.keys) == 0 {
+	if len(keys) == 0 {
 		return Keyring{}, errors.New("no key in it")
 	}
-	return k, nil
+	return newKeyring(keys...), nil
 }
 
 // File is the content of the key file.
@@ -87,27 +138,38 @@ func (k Keyring) File() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Latchkey's keys. Whoever has this file and the database can open every account.\n" +
 		"# Keep a copy apart from the database's backups. The first key is the current one.\n")
-	for _, key := range k.keys {
+	for _, key := range k.keys() {
 		fmt.Fprintf(&b, "%s %s\n", key.id, base64.StdEncoding.EncodeToString([]byte(key.text.Reveal())))
 	}
 	return b.Bytes()
 }
 
 // CurrentID names the key that new things are made with.
-func (k Keyring) CurrentID() string { return k.keys[0].id }
+func (k Keyring) CurrentID() string { return k.keys()[0].id }
 
 // Format keeps the keys out of every log line.
 func (k Keyring) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// OnUnknown sets what is done before an id counts as unknown: another program may
+// have put a key into the file a moment ago, and made something with it. It is
+// set before the ring is used.
+func (k Keyring) OnUnknown(look func()) { k.look = look }
 
 // Derive gives the key of one purpose from the master key of that id. It is
 // derived once: that takes 3 µs, and a Settings tab asks for three. There are
 // as many as master keys and purposes, whatever ids a client makes up.
 func (k Keyring) Derive(id, purpose string) ([]byte, error) {
-	master, err := k.find(id)
+	now := k.ring.Load()
+	master, err := now.find(id)
+	if err != nil && k.look != nil {
+		k.look()
+		now = k.ring.Load()
+		master, err = now.find(id)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := k.derived.Load(derivation{id, purpose}); ok {
+	if known, ok := now.derived.Load(derivation{id, purpose}); ok {
 		key := known.([masterKeyLen]byte)
 		return key[:], nil
 	}
@@ -115,12 +177,12 @@ func (k Keyring) Derive(id, purpose string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.derived.Store(derivation{master.id, purpose}, [masterKeyLen]byte(key))
+	now.derived.Store(derivation{master.id, purpose}, [masterKeyLen]byte(key))
 	return key, nil
 }
 
-func (k Keyring) find(id string) (masterKey, error) {
-	for _, key := range k.keys {
+func (r *ring) find(id string) (masterKey, error) {
+	for _, key := range r.keys {
 		if key.id == id {
 			return key, nil
 		}
@@ -132,11 +194,12 @@ func (k Keyring) find(id string) (masterKey, error) {
 // cookies and form fields that come back to us. It begins with the id of the
 // key, so that it can be verified after a rotation.
 func (k Keyring) Sign(purpose string, fields ...[]byte) []byte {
-	tag, err := k.sign(k.CurrentID(), purpose, fields)
+	id := k.CurrentID()
+	tag, err := k.sign(id, purpose, fields)
 	if err != nil {
-		panic(err) // the current key is always in the ring
+		panic(err) // the current key stays in the ring: another one comes before it first
 	}
-	return append([]byte(k.CurrentID()+"."), tag...)
+	return append([]byte(id+"."), tag...)
 }
 
 // Verify reports whether tag was made by Sign over the same purpose and fields.
@@ -170,11 +233,12 @@ func (k Keyring) Blind(purpose string, fields ...string) []byte {
 	}
 	// The oldest key, not the current one: a rotation must not make everybody
 	// unknown at once.
-	tag, err := k.sign(k.keys[len(k.keys)-1].id, purpose, raw)
-	if err != nil {
-		panic(err) // that key is in the ring
+	for {
+		ids := k.IDs()
+		if tag, err := k.sign(ids[len(ids)-1], purpose, raw); err == nil {
+			return tag[:16]
+		} // it was retired at this moment; the next oldest is there
 	}
-	return tag[:16]
 }
 
 // Seal encrypts a value for one place in the database: table, column and row
@@ -197,11 +261,11 @@ var errSealed = errors.New("a sealed value does not open: it was made with anoth
 
 // Open decrypts what Seal made for the same place.
 func (k Keyring) Open(table, column string, row int64, box []byte) ([]byte, error) {
-	if len(box) == 0 || len(box) < 1+int(box[0]) {
+	id := SealedWith(box)
+	if id == "" {
 		return nil, errSealed
 	}
-	end := 1 + int(box[0])
-	id, rest := string(box[1:end]), box[end:]
+	rest := box[1+len(id):]
 	aead, err := k.sealer(id)
 	if err != nil {
 		return nil, err
@@ -215,6 +279,14 @@ func (k Keyring) Open(table, column string, row int64, box []byte) ([]byte, erro
 		return nil, errSealed
 	}
 	return plain, nil
+}
+
+// SealedWith names the key that Seal made a box with, "" for what is no box.
+func SealedWith(box []byte) string {
+	if len(box) == 0 || len(box) < 1+int(box[0]) {
+		return ""
+	}
+	return string(box[1 : 1+int(box[0])])
 }
 
 func (k Keyring) sealer(id string) (cipher.AEAD, error) {

@@ -45,6 +45,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the portal. This is what happens without a command, and then takes the same flags: see latchkey serve --help."`
 	Owner   ownerCommand   `cmd:"" help:"Make somebody an owner, or help an owner who cannot get in. Works before the first start and while the portal is served."`
 	Bounce  bounceCommand  `cmd:"" help:"Take a message that came to the bounce address, from standard input: for a mail server's pipe or a mailbox rule."`
+	Key     keyCommand     `cmd:"" help:"Change the key that seals what is secret: rotate makes a new one current, retire takes former ones away."`
 	Demo    demoCommand    `cmd:"" help:"Try everything out with 240 invented members, in a folder that is thrown away."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
