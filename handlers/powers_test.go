@@ -23,7 +23,6 @@ func level(r model.Role) int {
 
 func reads(actor, _ model.Role, _ bool) bool { return level(actor) >= 2 }
 func edits(actor, _ model.Role, _ bool) bool { return level(actor) >= 3 }
-func owns(actor, _ model.Role, _ bool) bool  { return level(actor) >= 4 }
 
 // An equal may only press Send.
 func sends(actor, target model.Role, _ bool) bool {
