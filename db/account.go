@@ -17,7 +17,8 @@ const accountColumns = bareAccountColumns + `, n.first_name, n.last_name, n.comp
 // bareAccountColumns are those without the member's, for queries that read the
 // member as well.
 const bareAccountColumns = `a.id, a.member_id, a.email, a.role, a.pending_role, a.password_hash IS NOT NULL, a.password_version,
-	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at`
+	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at,
+	a.factor_at, a.factor_asked_at, a.factor_wanted_at, a.factor_cleared_at, a.mailed_at`
 
 // accountTables is where accountColumns come from: an account is always
 // called by its member's name.
@@ -25,7 +26,8 @@ const accountTables = ` FROM account a JOIN member n ON n.id = a.member_id `
 
 func bareAccountTargets(a *model.Account) []any {
 	return []any{&a.ID, &a.MemberID, &a.Email, &a.Role, &a.PendingRole, &a.HasPassword, &a.PasswordVersion,
-		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt}}
+		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt},
+		unix{&a.Factor.At}, unix{&a.Factor.AskedAt}, unix{&a.Factor.WantedAt}, unix{&a.Factor.ClearedAt}, unix{&a.Factor.MailedAt}}
 }
 
 // scanAccount reads accountColumns, and whatever columns follow them.
@@ -272,6 +274,11 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 			return r, s, err
 		}
 	}
+	if a.HasFactor() {
+		if r.Factors, err = secondFactors(ctx, q, a); err != nil {
+			return r, s, err
+		}
+	}
 	if s.failures {
 		if r.SlowedFor, err = d.slowedFor(ctx, q, a, now); err != nil {
 			return r, s, err
@@ -284,6 +291,7 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 		}
 		r.Failing = &l
 	}
+	r.FactorDue = settings.Factors.FactorDue(a)
 	_, r.SenderDomain, _ = strings.Cut(settings.Sender(), "@")
 	r.Why = r.Explain(actor.MaySend(a) == nil, now)
 	return r, s, nil
@@ -551,7 +559,7 @@ func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, rol
 		if err := tx.cancelLink(ctx, actor, a, "the role was changed"); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ? WHERE id = +?`, now, pending, a.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ?, factor_asked_at = NULL WHERE id = +?`, now, pending, a.ID); err != nil {
 			return err
 		}
 		if err := tx.endSessions(ctx, a.ID); err != nil {
@@ -853,7 +861,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		// The salt is new because the hash was made before the transaction, and
 		// nobody shares the address of an owner.
 		if _, err := tx.ExecContext(ctx, `
-			UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ?,
+			UPDATE account SET role = 'owner', pending_role = '', disabled_at = NULL, salt = ?, factor_asked_at = NULL,
 				password_hash = NULL, password_version = password_version + 1 WHERE id = +?`, salt, a.ID); err != nil {
 			return err
 		}
@@ -863,9 +871,16 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		if err := tx.audit(ctx, actor, model.ActRoleChanged, about{member: a.MemberID, account: a.ID, note: string(a.Role) + " → owner"}); err != nil {
 			return err
 		}
+		if in.ClearFactor && a.HasFactor() {
+			if err := tx.clearFactor(ctx, actor, a, "your second factor was cleared on the machine that the portal runs on. Signing in takes the password alone now."); err != nil {
+				return err
+			}
+			made.Cleared = true
+		}
 		if a, err = accountByID(ctx, tx, a.ID); err != nil {
 			return err
 		}
+		made.Factor = a.HasFactor()
 		if !in.Password.IsZero() {
 			if err := tx.storePassword(ctx, a, hash); err != nil || made.New {
 				return err

@@ -300,7 +300,7 @@ func (tx *Tx) readOut(ctx context.Context, actor model.Actor, memberID int64, no
 	if err != nil {
 		return code, err
 	}
-	if err := actor.MayReadOut(a, r); err != nil {
+	if err := actor.MayReadOut(a, r, tx.Now); err != nil {
 		return code, err
 	}
 	switch n := utf8.RuneCountInString(note); {

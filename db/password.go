@@ -271,6 +271,9 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		if err := tx.storePassword(ctx, a, hash); err != nil {
 			return err
 		}
+		if err := tx.keepPasskeys(ctx, a); err != nil {
+			return err
+		}
 		if err := tx.audit(ctx, actor, model.ActPasswordChanged, about{member: a.MemberID, account: a.ID}); err != nil {
 			return err
 		}

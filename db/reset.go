@@ -229,6 +229,8 @@ func (d *DB) CancelReset(ctx context.Context, actor model.Actor, memberID int64)
 func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus {
 	s := model.ResetStatus{Reset: r, MayCancel: actor.MayGovern(a) == nil}
 	switch err := actor.MaySeeLink(a); {
+	case r.MailedOnly && a.PendingRole == "":
+		s.LinkHidden = "The second factor was cleared a short while ago, so this link goes by letter only and nobody at the office may see it."
 	case r.MailedOnly:
 		s.LinkHidden = "This link gives a higher role, so it goes by letter only and nobody at the office may see it."
 	case !actor.Role.AtLeast(model.RoleStaff):
@@ -407,8 +409,11 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 		if err := tx.audit(ctx, actor, model.ActPasswordSet, about{member: a.MemberID, account: a.ID, reset: o.Reset.ID}); err != nil {
 			return err
 		}
+		if err := tx.noteMailed(ctx, a, o.Reset); err != nil {
+			return err
+		}
 		if a.PendingRole != "" && o.Reset.MailedOnly {
-			if _, err := tx.ExecContext(ctx, `UPDATE account SET role = pending_role, pending_role = '' WHERE id = +?`, a.ID); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE account SET role = pending_role, pending_role = '', factor_asked_at = NULL WHERE id = +?`, a.ID); err != nil {
 				return err
 			}
 			if err := tx.audit(ctx, actor, model.ActRoleTaken, about{member: a.MemberID, account: a.ID, note: string(a.PendingRole)}); err != nil {

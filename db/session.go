@@ -421,7 +421,7 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 			if err := tx.rehash(ctx, fits[0].account.ID, stronger); err != nil {
 				return err
 			}
-			done, err = tx.signIn(ctx, fits[0].account.ID, in.Device, in.Network, in.Keep)
+			done, err = tx.passed(ctx, fits[0].account.ID, in.Device, in.Network, in.Keep)
 			return err
 		}
 		for _, c := range fits {
@@ -507,7 +507,13 @@ func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network strin
 	if err != nil {
 		return model.SignedIn{}, err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE account SET last_sign_in_at = ? WHERE id = +?`, tx.Now.Unix(), accountID); err != nil {
+	var asked any // the grace for a second factor begins now, if it has not begun
+	if !was.HasFactor() && tx.settings.Factors.Require(was.Role) {
+		asked = tx.Now.Unix()
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE account SET last_sign_in_at = ?, factor_wanted_at = NULL, factor_asked_at = coalesce(factor_asked_at, ?) WHERE id = +?`,
+		tx.Now.Unix(), asked, accountID); err != nil {
 		return model.SignedIn{}, err
 	}
 	if was.LastSignInAt.IsZero() {
@@ -563,30 +569,31 @@ func (d *DB) ChoosePerson(ctx context.Context, in model.Choice) (model.SignedIn,
 		if err != nil && model.KindOf(err) != model.KindNotFound {
 			return err
 		}
-		if err != nil || !tx.Now.Before(until) || a.SessionStamp != stamp || a.Disabled() || !d.tickets.use(in.Ticket, tx.Now) {
+		if err != nil || !tx.Now.Before(until) || a.SessionStamp != stamp || a.Disabled() || !d.tickets.use(string(said), until, tx.Now) {
 			return errSignIn
 		}
-		done, err = tx.signIn(ctx, a.ID, in.Device, in.Network, keep)
+		done, err = tx.passed(ctx, a.ID, in.Device, in.Network, keep)
 		return err
 	})
 	return done, err
 }
 
-// usedTickets remembers tickets for as long as they would live: each opens one
-// session. A restart forgets them, and five minutes are soon over.
+// usedTickets remembers, by what they say, tickets for as long as they would
+// live: each opens one session. A restart forgets them, and a few minutes are
+// soon over.
 type usedTickets struct {
 	mu   sync.Mutex
 	used map[string]time.Time
 }
 
-func (u *usedTickets) use(ticket model.Secret, now time.Time) bool {
+func (u *usedTickets) use(said string, until, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	maps.DeleteFunc(u.used, func(_ string, until time.Time) bool { return !now.Before(until) })
-	if _, ok := u.used[ticket.Reveal()]; ok {
+	if _, ok := u.used[said]; ok {
 		return false
 	}
-	u.used[ticket.Reveal()] = now.Add(ticketLife)
+	u.used[said] = until
 	return true
 }
 

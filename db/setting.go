@@ -54,6 +54,7 @@ var settingTexts = []struct {
 	yesNo("households", func(s *model.Settings) *bool { return &s.Households }),
 	yesNo("unknown_letters", func(s *model.Settings) *bool { return &s.UnknownLetters }),
 	length("audit_kept", func(s *model.Settings) *time.Duration { return &s.AuditKept }),
+	factorRule(model.RoleMember), factorRule(model.RoleViewer), factorRule(model.RoleStaff), factorRule(model.RoleOwner),
 	{"set_up_at",
 		func(s model.Settings) string {
 			if s.SetUpAt.IsZero() {
@@ -94,6 +95,16 @@ func yesNo(name string, of func(*model.Settings) *bool) settingText {
 	return settingText{name,
 		func(s model.Settings) string { return strconv.FormatBool(*of(&s)) },
 		func(s *model.Settings, v string) { *of(s) = v == "true" }}
+}
+
+func factorRule(role model.Role) settingText {
+	return settingText{"factor_" + string(role),
+		func(s model.Settings) string { return string(*s.Factors.Of(role)) },
+		func(s *model.Settings, v string) {
+			if rule, ok := model.ParseFactorRule(v); ok {
+				*s.Factors.Of(role) = rule
+			}
+		}}
 }
 
 const mailPassword = "mail_password"
@@ -216,6 +227,9 @@ func (d *DB) ChangeSettings(ctx context.Context, actor model.Actor, s model.Sett
 		s.MailFrom, s.ReplyTo, s.NoticeFrom, s.NoticeReplyTo, s.BounceAddress = is.MailFrom, is.ReplyTo, is.NoticeFrom, is.NoticeReplyTo, is.BounceAddress
 		changed, err := tx.storeSettings(ctx, s)
 		if err != nil {
+			return err
+		}
+		if err := tx.beginGrace(ctx, is.Factors, s.Factors); err != nil {
 			return err
 		}
 		if err := tx.hurryLetters(ctx); err != nil {

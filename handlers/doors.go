@@ -44,6 +44,11 @@ func (p *portal) admit(rt route, w http.ResponseWriter, r *http.Request) error {
 	if role, ok := roles[rt.door]; ok && !v.actor.Role.AtLeast(role) {
 		return model.Forbidden(lacking[rt.door])
 	}
+	// The office stays closed until there is a second factor; one's own account
+	// does not, or nobody could set one up.
+	if rt.door >= viewer && v.settings.Factors.FactorOverdue(v.account, p.DB.Now()) {
+		return p.leave(w, r, factorPath)
+	}
 	if r.Method == http.MethodPost && rt.door != open {
 		if err := parseForm(r); err != nil {
 			return err
@@ -160,6 +165,12 @@ func (p *portal) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	if next := returnTo(r); next != "" {
 		to += "?next=" + url.QueryEscape(next)
 	}
+	return p.leave(w, r, to)
+}
+
+// leave sends the browser to another page as a whole, also where htmx asked for
+// a part of this one.
+func (p *portal) leave(w http.ResponseWriter, r *http.Request, to string) error {
 	if wantsPart(r) {
 		w.Header().Set("Hx-Redirect", to)
 		noStore(w.Header())

@@ -42,6 +42,10 @@ const (
 	noticeOriginal        notice = "original"
 	noticeSeenTo          notice = "seen-to"
 	noticeNearSeenTo      notice = "near-seen-to"
+	noticeFactorAdded     notice = "factor-added"
+	noticeFactorRemoved   notice = "factor-removed"
+	noticeFactorCleared   notice = "factor-cleared"
+	noticeOwnLetter       notice = "own-letter"
 )
 
 var notices = map[notice]string{
@@ -72,6 +76,10 @@ var notices = map[notice]string{
 	noticeTemplateSaved:   "Saved. Letters that are asked for from now on read like this.",
 	noticeSeenTo:          "Seen to.",
 	noticeNearSeenTo:      "Seen to. What was typed is forgotten.",
+	noticeFactorAdded:     "It is set up. You can sign in with it from now on.",
+	noticeFactorRemoved:   "It is removed.",
+	noticeFactorCleared:   "The second factor is cleared. A letter tells them.",
+	noticeOwnLetter:       "The link is on its way to your email address.",
 	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 }
 

@@ -21,9 +21,13 @@ func wantsPart(r *http.Request) bool { return r.Header.Get("Hx-Request-Type") ==
 // page is what every page says about the request it answers.
 func (p *portal) page(r *http.Request) views.Page {
 	v := visitOf(r)
-	return views.Page{
+	page := views.Page{
 		Settings: &v.settings, Now: p.DB.Now(), Actor: v.actor, Path: r.URL.Path, Asset: p.static.url, Notice: v.notice, Demo: p.Demo,
 	}
+	if v.actor != nil {
+		page.FactorDue = v.settings.Factors.FactorDue(v.account)
+	}
+	return page
 }
 
 // render answers with a whole page.

@@ -34,6 +34,10 @@ func (p *portal) renderSignIn(w http.ResponseWriter, r *http.Request, status int
 	if v := visitOf(r); v.actor != nil {
 		s.SignedInAs = v.actor.Name
 	}
+	var err error
+	if s.Passkey, err = p.DB.AskAnyPasskey(r.Context()); err != nil {
+		return err
+	}
 	return p.render(w, r, status, views.SignInPage(p.page(r), s))
 }
 
@@ -101,9 +105,13 @@ func (p *portal) choosePerson(w http.ResponseWriter, r *http.Request) error {
 	return p.arrive(w, r, in, localPath(form.Get("next")))
 }
 
-// arrive puts a new session into the browser, in place of one that was there.
+// arrive puts a new session into the browser, in place of one that was there;
+// or it asks for the second factor first.
 func (p *portal) arrive(w http.ResponseWriter, r *http.Request, in model.SignedIn, next string) error {
 	v := visitOf(r)
+	if in.Second != nil {
+		return p.renderSecondStep(w, r, http.StatusOK, *in.Second, views.Form{}, next)
+	}
 	if v.actor != nil {
 		if err := p.DB.SignOut(r.Context(), *v.actor, v.session.ID); err != nil {
 			return err

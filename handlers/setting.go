@@ -98,6 +98,9 @@ func settingValues(s model.Settings) map[string]string {
 	if s.LettersPerMinute > 0 {
 		values["letters_per_minute"] = strconv.Itoa(s.LettersPerMinute)
 	}
+	for _, role := range model.Roles {
+		values["factor_"+string(role)] = string(*s.Factors.Of(role))
+	}
 	for name, on := range map[string]bool{"roll_sign_in": s.RollSignIn, "households": s.Households, "unknown_letters": s.UnknownLetters} {
 		if on {
 			values[name] = "1"
@@ -141,6 +144,16 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 		s.AuditKept = time.Duration(min(number("audit_kept", int(s.AuditKept/year)), 100)) * year
 	}
 	s.RollSignIn, s.Households, s.UnknownLetters = form.Get("roll_sign_in") != "", form.Get("households") != "", form.Get("unknown_letters") != ""
+	for _, role := range model.Roles {
+		name := "factor_" + string(role)
+		rule, ok := model.ParseFactorRule(form.Get(name))
+		switch {
+		case ok:
+			*s.Factors.Of(role) = rule
+		case form.Has(name):
+			f.Add(name, "Please choose one of these.")
+		}
+	}
 	s.Colour = strings.TrimSpace(form.Get("colour"))
 	if _, ok := parseColour(s.Colour); !ok && s.Colour != "" {
 		f.Add("colour", "Please write the colour like #14506e.")

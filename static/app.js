@@ -114,6 +114,110 @@
     event.returnValue = '' // what older browsers go by
   })
 
+  // --- Passkeys ----------------------------------------------------------
+
+  // A form with data-passkey carries the question for the browser and takes its
+  // answer along: "get" one of somebody's, "find" anybody's, or "create" one.
+  var silent = null // the question that waits in the field for the login
+
+  function bytes (text) {
+    var raw = atob(text.replace(/-/g, '+').replace(/_/g, '/'))
+    return Uint8Array.from(raw, function (c) { return c.charCodeAt(0) })
+  }
+
+  function coded (buffer) {
+    if (!buffer) return undefined
+    var raw = ''
+    new Uint8Array(buffer).forEach(function (b) { raw += String.fromCharCode(b) })
+    return btoa(raw).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
+  }
+
+  function question (form) {
+    var asked = JSON.parse(form.getAttribute('data-options'))
+    asked.challenge = bytes(asked.challenge)
+    if (asked.user) asked.user.id = bytes(asked.user.id)
+    ;[asked.allowCredentials, asked.excludeCredentials].forEach(function (list) {
+      if (list) list.forEach(function (known) { known.id = bytes(known.id) })
+    })
+    return asked
+  }
+
+  function answer (form, key) {
+    var said = key.response
+    form.elements.credential.value = JSON.stringify({
+      id: key.id,
+      rawId: coded(key.rawId),
+      type: key.type,
+      clientExtensionResults: {},
+      response: {
+        clientDataJSON: coded(said.clientDataJSON),
+        attestationObject: coded(said.attestationObject),
+        transports: said.attestationObject && said.getTransports ? said.getTransports() : undefined,
+        authenticatorData: said.attestationObject ? undefined : coded(said.authenticatorData),
+        signature: coded(said.signature),
+        userHandle: coded(said.userHandle)
+      }
+    })
+    take(form)
+    form.submit()
+  }
+
+  // take adds what the form beside it says as well: where to go, whether to
+  // stay signed in, which password was right.
+  function take (form) {
+    ;['ticket', 'next', 'keep'].forEach(function (name) {
+      var given = document.querySelector('form:not([data-passkey]) [name="' + name + '"]')
+      if (!given || given.type === 'checkbox' && !given.checked) return
+      var copy = document.createElement('input')
+      copy.type = 'hidden'
+      copy.name = name
+      copy.value = given.value
+      form.appendChild(copy)
+    })
+  }
+
+  function refuse (form, error) {
+    var note = form.querySelector('[role="status"]')
+    note.textContent = error.name === 'InvalidStateError'
+      ? 'This device keeps a passkey for you already.'
+      : 'Nothing happened. Try again, or choose another way.'
+  }
+
+  document.addEventListener('submit', function (event) {
+    var form = event.target
+    if (!form.hasAttribute('data-passkey') || form.elements.credential.value) return
+    event.preventDefault()
+    if (silent) silent.abort()
+    form.querySelector('[role="status"]').textContent = ''
+    var how = form.getAttribute('data-passkey') === 'create' ? 'create' : 'get'
+    navigator.credentials[how]({ publicKey: question(form) }).then(
+      function (key) { answer(form, key) },
+      function (error) { refuse(form, error) }
+    )
+  })
+
+  // Where the browser can, it offers passkeys below the field for the login, as
+  // it offers passwords; the button is for all others.
+  function offer (form) {
+    var login = document.getElementById('login')
+    var known = window.PublicKeyCredential.isConditionalMediationAvailable
+    if (form.getAttribute('data-passkey') !== 'find' || !login || !known || !window.AbortController) return
+    known.call(window.PublicKeyCredential).then(function (can) {
+      if (!can) return
+      login.setAttribute('autocomplete', 'username webauthn')
+      silent = new AbortController()
+      navigator.credentials.get({ publicKey: question(form), mediation: 'conditional', signal: silent.signal }).then(
+        function (key) { answer(form, key) },
+        function () {} // nobody asked for it
+      )
+    })
+  }
+
+  document.querySelectorAll('[data-passkey]').forEach(function (form) {
+    if (window.PublicKeyCredential && navigator.credentials) offer(form)
+    else form.hidden = true
+  })
+
   // --- Find a member -----------------------------------------------------
 
   // One field on a page finds members: the one in the head shows its hits below

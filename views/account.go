@@ -110,6 +110,8 @@ func (ink *pen) step(r *model.AccountRecord) {
 		ink.raw(`<a class="button" href="#reset-link">Go to the link below</a>`)
 	case model.StepCreateUser:
 		ink.raw(`<a class="button" href="#account">Go to the form below</a>`)
+	case model.StepClear:
+		ink.raw(`<a class="button" href="#account">Go to the account below</a>`)
 	}
 	if r.Account != nil && !r.Account.Disabled() && p.Actor != nil && p.Actor.MaySend(*r.Account) == nil {
 		ink.openAct(id, "/password-resets")
@@ -262,7 +264,9 @@ func (ink *pen) accountFacts(r *model.AccountRecord) {
 	} else {
 		ink.moment(a.PasswordSetAt)
 	}
-	ink.raw("</dd></div><div><dt>Signed in now</dt><dd>")
+	ink.raw("</dd></div>")
+	ink.factorFact(r)
+	ink.raw("<div><dt>Signed in now</dt><dd>")
 	if len(r.Sessions) == 0 {
 		ink.raw("Nowhere")
 	}
@@ -313,6 +317,7 @@ func (ink *pen) accountActs(r *model.AccountRecord, f AccountForm) {
 		ink.raw("<button>Sign out everywhere</button>")
 		ink.closeAsk()
 	}
+	ink.clearFactor(r)
 	if r.Account.Disabled() {
 		ink.enable(id, "quiet")
 	} else {

@@ -272,10 +272,17 @@ var actNames = map[model.Act]string{
 	model.ActTemplateOriginal: "Text of a letter back to the original",
 	model.ActTestSent:         "Test letter sent",
 
-	model.ActNotMe:        "They said it wasn’t them",
-	model.ActSecured:      "Password switched off, signed out everywhere",
-	model.ActNotMeSettled: "“It wasn’t me” looked into",
-	model.ActNearDone:     "Wrong address they tried seen to",
+	model.ActNotMe:         "They said it wasn’t them",
+	model.ActSecured:       "Password switched off, signed out everywhere",
+	model.ActNotMeSettled:  "“It wasn’t me” looked into",
+	model.ActNearDone:      "Wrong address they tried seen to",
+	model.ActFactorAsked:   "Right password, second factor asked for",
+	model.ActFactorFailed:  "Second factor failed",
+	model.ActFactorAdded:   "Second factor set up",
+	model.ActFactorRemoved: "Second factor removed",
+	model.ActFactorCleared: "Second factor cleared",
+	model.ActCodesMade:     "New recovery codes made",
+	model.ActCodeUsed:      "Recovery code used",
 }
 
 // actWords is what was done. Of a letter the note says which and how it ended,
@@ -305,6 +312,7 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterTrouble:         "trouble-signing-in letter",
 	model.LetterSecured:         "it-wasn’t-me letter",
 	model.LetterSecuredNotice:   "it-wasn’t-me notice",
+	model.LetterFactorChanged:   "second-factor letter",
 	model.LetterTest:            "test letter",
 }
 

@@ -33,7 +33,7 @@ func mayReadOut(p Page, r *model.AccountRecord) bool {
 	if link != nil && !link.EndedAt.IsZero() {
 		link = nil
 	}
-	return p.Actor.MayReadOut(*r.Account, link) == nil
+	return p.Actor.MayReadOut(*r.Account, link, p.Now) == nil
 }
 
 func (ink *pen) spoken(r *model.AccountRecord, s *model.SpokenCode) {

@@ -80,6 +80,7 @@ func (ink *pen) openDesk(title string, search bool) {
 		ink.text(ink.page.Notice)
 		ink.raw("</p>")
 	}
+	ink.factorNotice()
 }
 
 func (ink *pen) closeDesk() {

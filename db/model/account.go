@@ -37,7 +37,8 @@ type Account struct {
 	// Mail is what became of the newest letter to this address that was taken,
 	// refused or came back; "" if there is none. Known where the head of the
 	// record is shown.
-	Mail LetterState
+	Mail   LetterState
+	Factor FactorFacts
 }
 
 // Failing reports whether letters to the account do not arrive: one failed or
@@ -148,6 +149,8 @@ type AccountRecord struct {
 	Spoken     *SpokenCode  // a code that was read out and still works; nil if there is none
 	SharedWith []Person     // other accounts on the same address
 	Sessions   []Session
+	Factors    SecondFactors // where the account has any
+	FactorDue  time.Time     // until when it has to have one; zero if it has, or need not
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
 	Failing    *Letter       // the letter for which the account is [Account.Failing]; nil if it is not
 	Near       *NearLogin    // the newest address that they may have meant theirs by; nil if there is none
@@ -209,6 +212,7 @@ type SetUp struct {
 type NewOwner struct {
 	Email, Name string
 	Password    Secret // zero leaves the password to a link
+	ClearFactor bool   // they lost their second factor
 }
 
 // OwnerMade is an owner made or rescued from the command line.
@@ -217,4 +221,7 @@ type OwnerMade struct {
 	Link Secret // sets the password; zero when one was given
 
 	Expires time.Time // of the link
+
+	Cleared bool // the second factor is gone
+	Factor  bool // there is one, and it is asked for
 }

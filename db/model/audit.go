@@ -40,6 +40,14 @@ const (
 	ActSessionsEnded   Act = "sessions.ended"
 	ActSignInFailed    Act = "session.refused"
 
+	ActFactorAsked   Act = "factor.asked"  // the password was right
+	ActFactorFailed  Act = "factor.failed" // and the code was not, or the passkey
+	ActFactorAdded   Act = "factor.added"
+	ActFactorRemoved Act = "factor.removed" // by its holder
+	ActFactorCleared Act = "factor.cleared" // by somebody else
+	ActCodesMade     Act = "factor.codes_made"
+	ActCodeUsed      Act = "factor.code_used" // a recovery code
+
 	ActLetterSettled  Act = "letter.settled"
 	ActLetterStopped  Act = "letter.stopped" // by hand, before it left
 	ActLetterRepeated Act = "letter.repeated"

@@ -167,13 +167,15 @@ func (r Reset) SpokenWorks(a Account, wrong CodeTries, now time.Time) bool {
 // MayReadOut says whether the actor may have a code for an account made and read
 // it out: whoever may see its link, which opens the same door. r is the link
 // that the code would belong to, nil if there is none yet.
-func (a Actor) MayReadOut(t Account, r *Reset) error {
+func (a Actor) MayReadOut(t Account, r *Reset, now time.Time) error {
 	if err := a.MaySeeLink(t); err != nil {
 		return err
 	}
 	switch {
 	case t.Disabled():
 		return Conflict("This account is disabled, so a code would not let them in. Enable it first: that sends a new link.")
+	case t.LinksOnlyMailed(now):
+		return Forbidden("The second factor was cleared a short while ago, so the password is set through a letter only.")
 	case t.PendingRole != "", r != nil && r.MailedOnly:
 		return Forbidden("A higher role waits for this account's next password, so it is set through a letter only.")
 	}

@@ -218,10 +218,12 @@ func TestWhoMayReadOutACode(t *testing.T) {
 		{"owner for an owner", Actor{Kind: ByPerson, AccountID: 9, Role: RoleOwner}, Account{ID: 2, Role: RoleOwner}, nil, KindForbidden},
 		{"a role waits", Actor{Kind: ByPerson, AccountID: 9, Role: RoleOwner}, Account{ID: 2, Role: RoleMember, PendingRole: RoleStaff}, nil, KindForbidden},
 		{"by letter only", Actor{Kind: ByPerson, AccountID: 9, Role: RoleOwner}, member, &Reset{MailedOnly: true}, KindForbidden},
+		{"a factor was cleared", Actor{Kind: ByPerson, AccountID: 9, Role: RoleStaff}, Account{ID: 1, Role: RoleMember, Factor: FactorFacts{ClearedAt: at.Add(time.Second - ClearedFor)}}, nil, KindForbidden},
+		{"and three days passed", Actor{Kind: ByPerson, AccountID: 9, Role: RoleStaff}, Account{ID: 1, Role: RoleMember, Factor: FactorFacts{ClearedAt: at.Add(-ClearedFor)}}, nil, KindInternal},
 		{"disabled", Actor{Kind: ByPerson, AccountID: 9, Role: RoleStaff}, Account{ID: 1, Role: RoleMember, DisabledAt: at}, nil, KindConflict},
 		{"the member", MemberActor(""), member, nil, KindForbidden},
 	} {
-		err := tt.actor.MayReadOut(tt.t, tt.r)
+		err := tt.actor.MayReadOut(tt.t, tt.r, at)
 		if (err == nil) != (tt.want == KindInternal) || err != nil && KindOf(err) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}

@@ -16,6 +16,7 @@ const (
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
 	LetterCodeReadOut     LetterKind = "code_read_out"    // somebody at the office read out a code
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
+	LetterFactorChanged   LetterKind = "factor_changed"   // signing in takes something else than before
 	LetterTrouble         LetterKind = "trouble"          // somebody could not sign in: a link for each who has the address
 	LetterSecured         LetterKind = "secured"          // they said it was not them: everything is shut, and here is a link
 	LetterSecuredNotice   LetterKind = "secured_notice"   // the same to a former address, without a link
@@ -36,7 +37,8 @@ const (
 // changed them to put into words.
 var LetterKinds = []LetterKind{
 	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
-	LetterPasswordChanged, LetterCodeReadOut, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice, LetterTest,
+	LetterPasswordChanged, LetterCodeReadOut, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice,
+	LetterFactorChanged, LetterTest,
 }
 
 // Priority orders waiting letters: lower leaves first. A stranger must not be
@@ -189,13 +191,13 @@ type LetterContents struct {
 	ReplyTo     string
 	Links       []LetterLink
 	RequestedBy string     // name of the person of staff, "" if the member asked
-	ChangedAt   time.Time  // password_changed, email_changed, settings_changed, code_read_out: when
+	ChangedAt   time.Time  // password_changed, email_changed, factor_changed, settings_changed, code_read_out: when
 	ByLink      bool       // password_changed: it was set through a link
 	SeenBy      []string   // password_changed: who at the office had the link on screen
 	ReadOutBy   string     // password_changed: who at the office read out a code for that link, "" if nobody
 	NotMe       Secret     // password_changed: where its reader can say that it was not them; zero if nowhere
 	NewEmail    string     // email_changed: the new address, blanked to its first letter and domain
-	What        string     // settings_changed: what did, in words
+	What        string     // settings_changed: what did, in words; factor_changed: in a sentence
 	Server      MailServer // to which it is handed
 }
 

@@ -118,7 +118,7 @@ func (k LetterKind) Repeat() Repeat {
 	switch {
 	case k.CarriesLink():
 		return RepeatLink
-	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterCodeReadOut, k == LetterSecuredNotice:
+	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterCodeReadOut, k == LetterSecuredNotice, k == LetterFactorChanged:
 		return RepeatCopy
 	}
 	return RepeatNever

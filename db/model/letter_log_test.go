@@ -50,6 +50,7 @@ func TestWhatMayBeSentAgainAndStopped(t *testing.T) {
 		model.LetterSecured:         {model.RepeatLink, true},
 		model.LetterSecuredNotice:   {model.RepeatCopy, false},
 		model.LetterCodeReadOut:     {model.RepeatCopy, false},
+		model.LetterFactorChanged:   {model.RepeatCopy, false},
 	}
 	owner := model.Actor{Kind: model.ByPerson, AccountID: 99, Role: model.RoleOwner}
 	about := []model.Account{ruth()}

@@ -12,7 +12,8 @@ var (
 	letterKinds = []model.LetterKind{
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged, model.LetterCodeReadOut,
-		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterTest,
+		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterFactorChanged,
+		model.LetterTest,
 	}
 	letterStates = []model.LetterState{
 		model.LetterWaiting, model.LetterSending, model.LetterAccepted, model.LetterRetrying,
@@ -166,6 +167,7 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterTrouble:         {1, false, true},
 		model.LetterSecured:         {0, false, true},
 		model.LetterSecuredNotice:   {1, false, false},
+		model.LetterFactorChanged:   {1, false, false},
 		model.LetterTest:            {0, true, false},
 	}
 	for _, k := range letterKinds {

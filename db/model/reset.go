@@ -75,7 +75,7 @@ type Reset struct {
 	PasswordVersion int64
 
 	ResendUntil time.Time // also fixed at the start
-	MailedOnly  bool      // nobody in the office may see it: a higher role waits for it
+	MailedOnly  bool      // nobody in the office may see it: a higher role waits for it, or the office cleared the second factor
 
 	AskedAt   time.Time // the newest request for it
 	AskedKind ActorKind
@@ -98,7 +98,7 @@ func NewReset(a Account, keyID string, p ResetPolicy, now time.Time) Reset {
 	r := Reset{
 		AccountID: a.ID, KeyID: keyID,
 		MadeAt: now, ResendUntil: now.Add(p.ResendWindow), ExpiresAt: now.Add(p.Lifetime),
-		Email: a.Email, PasswordVersion: a.PasswordVersion, MailedOnly: a.PendingRole != "",
+		Email: a.Email, PasswordVersion: a.PasswordVersion, MailedOnly: a.PendingRole != "" || a.LinksOnlyMailed(now),
 	}
 	rand.Read(r.Selector[:])
 	return r

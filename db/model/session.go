@@ -47,7 +47,8 @@ type SignedIn struct {
 	Account Account
 	Known   Secret // value for the known-device cookie
 	Choice  []Person
-	Ticket  Secret // proves that the password fitted those people, and remembers "keep me signed in"; goes into the form
+	Ticket  Secret      // proves that the password fitted those people, and remembers "keep me signed in"; goes into the form
+	Second  *SecondStep // the second factor is asked for; there is no session yet
 }
 
 // Choice answers which person.

@@ -24,6 +24,7 @@ type Settings struct {
 	RollSignIn        bool // somebody on the roll may start an account by asking for a password
 	Households        bool // several accounts may share one email
 	UnknownLetters    bool // tell an unknown address that there is no account
+	Factors           FactorRules
 
 	Mail     MailServer
 	MailFrom string
@@ -55,7 +56,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		BaseURL: "http://localhost:8080", TimeZone: "UTC", Resets: UsualResets,
-		MinPasswordLength: 12, RollSignIn: true, Households: true, UnknownLetters: true,
+		MinPasswordLength: 12, RollSignIn: true, Households: true, UnknownLetters: true, Factors: DefaultFactorRules,
 		AuditKept: AuditKept,
 		Fixed:     map[string]bool{},
 	}

@@ -92,6 +92,9 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 		From: s.SenderOf(k), Senders: s.Senders(), ReplyTo: s.AnswersTo(k),
 		RequestedBy: name, ChangedAt: now, NewEmail: "n…@example.org",
 	}
+	if k == LetterFactorChanged {
+		c.What = "an authenticator app was set up."
+	}
 	names := []string{name}
 	switch {
 	case k == LetterPasswordChanged:
@@ -171,6 +174,7 @@ var letterPlaceholders = map[LetterKind][]string{
 	LetterPasswordChanged: {"name", "email", "changed", "how"},
 	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
 	LetterCodeReadOut:     {"name", "email", "changed", "requested_by"},
+	LetterFactorChanged:   {"name", "email", "changed", "what"},
 	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
 	LetterTrouble:         {"email"},
 	LetterSecured:         {"name", "email", linkPlaceholder, notMePlaceholder, "expires", "lasts"},

@@ -19,6 +19,7 @@ const (
 	StepWait       NextStep = "wait"    // the letter is on its way, or sign-in is slowed for a moment
 	StepAskThem    NextStep = "ask"     // the letter was taken or opened: ask what they see
 	StepOwner      NextStep = "owner"   // somebody with a higher role has to do it
+	StepClear      NextStep = "clear"   // the second factor may be lost
 	StepAddress    NextStep = "address" // there is neither email nor member number
 )
 
@@ -50,7 +51,7 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 		w.Facts = append(w.Facts, Fact{Text: text, At: at, Trouble: trouble})
 	}
 	step := func(s NextStep, text string) Why {
-		if !maySend && (s == StepSend || s == StepEnable || s == StepCopy) {
+		if !maySend && (s == StepSend || s == StepEnable || s == StepCopy || s == StepClear) {
 			s, text = StepOwner, "This needs somebody with a role above this account's."
 		}
 		w.Step, w.StepText = s, text
@@ -87,11 +88,22 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	} else {
 		fact(false, a.LastSignInAt, "They last signed in.")
 	}
+	if !r.FactorDue.IsZero() && !now.Before(r.FactorDue) {
+		fact(true, r.FactorDue, "Their role needs a second factor, and the time to set one up is over. The office is closed to them until they did.")
+	}
+	if a.HasFactor() {
+		fact(false, a.Factor.At, "Signing in takes a second factor: "+r.Factors.Words()+".")
+	}
 	if r.SlowedFor > 0 {
 		fact(true, now.Add(r.SlowedFor), "Too many wrong tries: the next one is possible then. A link works at any time.")
 	}
 	if len(r.SharedWith) > 0 {
 		fact(false, time.Time{}, "They share the address with "+names(r.SharedWith)+". Each has a link and a password of their own.")
+	}
+
+	if a.HasFactor() && !a.Factor.WantedAt.IsZero() && !a.Factor.WantedAt.Before(a.PasswordSetAt) {
+		fact(true, a.Factor.WantedAt, "The password was right then, but no second factor has been given since.")
+		return step(StepClear, "Ask for their telephone, passkey or recovery codes. If they lost them all, clear the second factor; a new password would not help.")
 	}
 
 	link := r.Latest

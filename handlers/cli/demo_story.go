@@ -135,6 +135,7 @@ func (s *story) found(base, password string) {
 	s.at(151*day, func(ctx context.Context) error {
 		settings := model.DefaultSettings()
 		settings.Association, settings.BaseURL, settings.TimeZone = association, base, "Europe/London"
+		settings.Factors.Owner, settings.Factors.Staff, settings.Factors.Viewer = model.FactorOptional, model.FactorOptional, model.FactorOptional
 		settings.SupportEmail, settings.SupportPhone = "office@harbourside-makers.example", "0117 496 0900"
 		if err := s.d.SetUp(ctx, model.SetUp{
 			FirstName: owner.FirstName, LastName: owner.LastName, Email: owner.Email,
@@ -157,6 +158,16 @@ func (s *story) found(base, password string) {
 			s.people[m.Name()] = m
 		}
 		return err
+	})
+	// Only now is the office asked for a second factor, so whoever signs in next
+	// has all the time there is.
+	s.at(2*time.Hour, func(ctx context.Context) error {
+		settings, err := s.d.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		settings.Factors = model.DefaultFactorRules
+		return s.d.ChangeSettings(ctx, founder, settings)
 	})
 	colleague := func(ago time.Duration, m model.Member, role model.Role, then func(model.Account)) {
 		var id int64

@@ -14,10 +14,11 @@ import (
 )
 
 type ownerCommand struct {
-	Email         string `arg:"" help:"Their email address: they sign in with it."`
-	Name          string `help:"First and last name, for somebody who is not on the roll yet." placeholder:"NAME"`
-	PasswordStdin bool   `help:"Read the new password as one line from standard input. Without this flag the terminal shows a link to choose one."`
-	BaseURL       string `help:"Address under which people reach the portal, for the link." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
+	Email          string `arg:"" help:"Their email address: they sign in with it."`
+	Name           string `help:"First and last name, for somebody who is not on the roll yet." placeholder:"NAME"`
+	PasswordStdin  bool   `help:"Read the new password as one line from standard input. Without this flag the terminal shows a link to choose one."`
+	ClearTwoFactor bool   `help:"Take away a second factor that they lost. Without this flag it stays, and is asked for after the new password."`
+	BaseURL        string `help:"Address under which people reach the portal, for the link." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
 }
 
 // Help is shown by latchkey owner --help.
@@ -35,7 +36,7 @@ func (o ownerCommand) Run(ctx context.Context, c *commands) (err error) {
 	if err != nil {
 		return err
 	}
-	wanted := model.NewOwner{Email: o.Email, Name: o.Name}
+	wanted := model.NewOwner{Email: o.Email, Name: o.Name, ClearFactor: o.ClearTwoFactor}
 	if o.PasswordStdin {
 		if wanted.Password, err = readPassword(os.Stdin); err != nil {
 			return err
@@ -64,6 +65,12 @@ func announce(w io.Writer, email string, made model.OwnerMade, s model.Settings)
 		what = "has an owner's account now"
 	}
 	fmt.Fprintf(w, "%s %s.\n", email, what)
+	switch {
+	case made.Cleared:
+		fmt.Fprintln(w, "Their second factor is cleared.")
+	case made.Factor:
+		fmt.Fprintln(w, "Their second factor is still asked for; if it is lost, add --clear-two-factor.")
+	}
 	if made.Link.IsZero() {
 		fmt.Fprintf(w, "Sign in with the new password at %s/sign-in\n", s.BaseURL)
 		return

@@ -1,0 +1,91 @@
+package views
+
+import (
+	"strconv"
+
+	"github.com/a-h/templ"
+	"rsc.io/qr"
+
+	"latchkey/db/model"
+)
+
+// quiet is the white border of a QR code, in squares (ISO/IEC 18004 asks for
+// four).
+const quiet = 4
+
+// picture draws a text as a QR code: one path, black on white in dark mode too,
+// because cameras want it so. Drawn here and not fetched, as the policy of the
+// pages allows no picture from a data: address.
+func picture(text, label string) templ.Component {
+	return drawn(Page{}, func(ink *pen) {
+		code, err := qr.Encode(text, qr.M)
+		if err != nil {
+			return // too long for a picture: the key in letters stands below
+		}
+		side := strconv.Itoa(code.Size + 2*quiet)
+		ink.raw(`<svg class="qr" role="img" viewBox="0 0 `, side, ` `, side, `" shape-rendering="crispEdges" aria-label="`)
+		ink.text(label)
+		ink.raw(`"><path fill="#fff" d="M0 0h`, side, `v`, side, `H0z"></path><path fill="#000" d="`)
+		for y := range code.Size {
+			for x := 0; x < code.Size; x++ {
+				n := 0
+				for code.Black(x+n, y) {
+					n++
+				}
+				if n > 0 {
+					ink.raw("M", strconv.Itoa(x+quiet), " ", strconv.Itoa(y+quiet), "h", strconv.Itoa(n), "v1h-", strconv.Itoa(n), "z")
+				}
+				x += n
+			}
+		}
+		ink.raw(`"></path></svg>`)
+	})
+}
+
+// factorFact is the second factor among the facts of an account.
+func (ink *pen) factorFact(r *model.AccountRecord) {
+	ink.raw("<div><dt>Second factor</dt><dd>")
+	a := r.Account
+	switch {
+	case a.HasFactor():
+		ink.text(capital(r.Factors.Words()))
+		ink.raw(` <span class="soft">since <span>`)
+		ink.moment(a.Factor.At)
+		ink.raw("</span></span>")
+	case !r.FactorDue.IsZero():
+		ink.raw(`None. <span class="soft">Their role needs one: there is time until <span>`)
+		ink.clock(r.FactorDue, ink.page.until(r.FactorDue))
+		ink.raw("</span></span>")
+	default:
+		ink.raw("None")
+	}
+	if a.LinksOnlyMailed(ink.page.Now) {
+		ink.raw(`<p class="soft">Cleared <span>`)
+		ink.moment(a.Factor.ClearedAt)
+		ink.raw("</span>. For three days from then, links go by letter only and nobody here sees them.</p>")
+	}
+	ink.raw("</dd></div>")
+}
+
+// clearFactor asks before the second factor of an account is cleared.
+func (ink *pen) clearFactor(r *model.AccountRecord) {
+	if !r.Account.HasFactor() {
+		return
+	}
+	ink.openAsk(r.Member.ID, "/two-factor/clear", "Clear second factor",
+		"For somebody who lost their telephone and their recovery codes. Make sure that it is them. The password stays, sessions and an open link end, and a letter tells them. For three days, links go by letter only.")
+	ink.raw(`<button class="grave">Clear second factor</button>`)
+	ink.closeAsk()
+}
+
+// factorNotice stands on the first page of the office while somebody who works
+// there has no second factor yet.
+func (ink *pen) factorNotice() {
+	p := ink.page
+	if p.FactorDue.IsZero() || p.Path != "/admin" && p.Path != "/admin/members" {
+		return
+	}
+	ink.raw(`<p class="said even">Your role needs a second factor. There is time until <span>`)
+	ink.coming(p.FactorDue)
+	ink.raw(`</span>: <a href="/account/two-factor">set it up</a> when it suits you.</p>`)
+}
