@@ -32,7 +32,9 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
 	"latchkey/db"
@@ -663,27 +665,30 @@ func startDemo(t testing.TB) (base, email, password string) {
 	return demoAt.FindString(said), demoEmail.FindStringSubmatch(said)[1], demoPassword.FindStringSubmatch(said)[1]
 }
 
-// Every page, light and dark, through axe-core.
-func TestEveryPageIsAccessible(t *testing.T) {
-	chrome := chromium(t)
+// accessible puts the page, light and dark, through axe-core.
+func (b *tab) accessible(what string) {
+	b.t.Helper()
 	axe, err := os.ReadFile("handlers/testdata/axe-core-4.14.1.min.js")
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	base, email, password := startDemo(t)
-	b := open(chrome, t, base)
-	check := func(what string) {
-		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			b.colours(scheme)
-			b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
-			found := value[string](b, `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
-				v.id + " (" + v.impact + "): " + v.help + "\n" + v.nodes.map(n => "    " + n.target + " " + n.failureSummary.replace(/\n/g, " ")).join("\n")).join("\n"))`)
-			if found != "" {
-				t.Errorf("%s, %s, %s:\n%s", what, b.at(), scheme, found)
-			}
+	for _, scheme := range []string{"light", "dark"} {
+		b.colours(scheme)
+		b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
+		found := value[string](b, `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
+			v.id + " (" + v.impact + "): " + v.help + "\n" + v.nodes.map(n => "    " + n.target + " " + n.failureSummary.replace(/\n/g, " ")).join("\n")).join("\n"))`)
+		if found != "" {
+			b.t.Errorf("%s, %s, %s:\n%s", what, b.at(), scheme, found)
 		}
 	}
+}
+
+// Every page through axe-core.
+func TestEveryPageIsAccessible(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	check := b.accessible
 	look := func(path string) {
 		t.Helper()
 		b.visit(path)
@@ -705,7 +710,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, path := range []string{"/admin", "/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
-		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/account/sessions", "/demo/letters", "/admin/members/999999"} {
+		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/account/sessions", "/account/two-factor", "/account/two-factor/app", "/demo/letters", "/admin/members/999999"} {
 		look(path)
 	}
 	for _, text := range []string{"ma", "wisniewksi", "zzzz"} {
@@ -1640,4 +1645,177 @@ func (b *tab) wire(path string) float64 {
 	mu.Lock()
 	defer mu.Unlock()
 	return bytes
+}
+
+// telephone gives the browser a telephone that keeps passkeys and is always
+// unlocked by its holder.
+func (b *tab) telephone() (set func(webauthn.SetResponseOverrideBitsParams)) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		b.t.Fatal(err)
+	}
+	added, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return func(p webauthn.SetResponseOverrideBitsParams) {
+		b.t.Helper()
+		p.AuthenticatorID = added.AuthenticatorID
+		if _, err := chromedp.Call(b.ctx, webauthn.SetResponseOverrideBits, p); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *tab) signOut() {
+	b.t.Helper()
+	b.visit("/account")
+	b.press("Sign out")
+	b.sees("You are signed out.")
+}
+
+// Passkeys as second factor and as whole sign-in, an app, recovery codes, and
+// what a reset leaves of them, with Chromium's own virtual authenticator.
+func TestASecondFactorInABrowser(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	override := b.telephone()
+	// The browser of the test takes what is offered below the field for the
+	// login without a press, so that comes last.
+	older, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `PublicKeyCredential.isConditionalMediationAvailable = undefined`})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	b.signIn(email, password)
+	b.sees("Your role needs a second factor. There is time until")
+	b.visit("/account/two-factor")
+	b.accessible("nothing set up")
+	b.press("Add a passkey")
+	b.fill("current_password", "not my password at all")
+	b.press("Go on")
+	b.sees("This is not your present password.")
+	b.fill("current_password", password)
+	b.press("Go on")
+	b.press("Make the passkey")
+	b.sees("Keep these codes")
+	b.accessible("recovery codes")
+	codes := value[[]string](b, `Array.from(document.querySelectorAll(".codes code")).map(c => c.textContent)`)
+	if len(codes) != 10 {
+		t.Fatalf("%d recovery codes", len(codes))
+	}
+	b.press("I have them")
+	b.sees("10 of 10 are left")
+	b.accessible("a passkey")
+	b.visit("/admin/members")
+	if strings.Contains(b.text(), "There is time until") {
+		t.Error("the notice stands although there is a second factor")
+	}
+
+	// As a second factor.
+	b.signOut()
+	b.signIn(email, password)
+	b.sees("One more step")
+	b.accessible("the second step")
+	b.press("Use a passkey")
+	b.sees("Members")
+
+	// As a whole sign-in.
+	b.signOut()
+	b.visit("/sign-in")
+	b.accessible("the sign-in page")
+	b.press("Use a passkey")
+	b.sees("Members")
+
+	// Not with a signature of nothing, and not without its holder.
+	b.signOut()
+	yes := true
+	for _, bad := range []webauthn.SetResponseOverrideBitsParams{{IsBogusSignature: &yes}, {IsBadUV: &yes}} {
+		override(bad)
+		b.visit("/sign-in")
+		b.press("Use a passkey")
+		b.sees("This passkey does not open anything here.")
+	}
+	override(webauthn.SetResponseOverrideBitsParams{})
+
+	// A reset leaves it, but only as the second factor until it is confirmed.
+	b.visit("/forgot-password")
+	b.fill("login", email)
+	b.submit()
+	b.sees("a letter is on its way")
+	var link string
+	eventually(t, "the letter is there", func() bool {
+		b.visit("/demo/letters")
+		link = value[string](b, `(Array.from(document.querySelectorAll("tbody tr")).filter(r => r.textContent.includes("`+email+`"))
+			.map(r => r.querySelector('a[href*="/reset/"]')).filter(a => a)[0] || {href: ""}).href`)
+		return link != ""
+	})
+	b.visit(link)
+	b.fill("password", newPassword, "password_confirm", newPassword)
+	b.press("Save password")
+	b.sees("Your password is changed.")
+	b.press("Use a passkey")
+	b.sees("Your password was changed since this passkey was last used.")
+	b.signIn(email, newPassword)
+	b.press("Use a passkey")
+	b.sees("Members")
+	b.signOut()
+	b.visit("/sign-in")
+	b.press("Use a passkey")
+	b.sees("Members")
+
+	// A recovery code, once.
+	b.signOut()
+	b.signIn(email, newPassword)
+	b.fill("code", codes[0])
+	b.press("Sign in")
+	b.sees("Members")
+	b.signOut()
+	b.signIn(email, newPassword)
+	b.fill("code", codes[0])
+	b.press("Sign in")
+	b.sees("This code does not fit.")
+	b.accessible("a code that does not fit")
+	b.fill("code", codes[1])
+	b.press("Sign in")
+	b.sees("Members")
+
+	// An app, set up by somebody who shows their passkey instead of the password.
+	b.visit("/account/two-factor/app")
+	b.accessible("who is there")
+	b.press("Use a passkey instead")
+	b.sees("Scan this with the app.")
+	b.accessible("a new app")
+	key := value[string](b, `document.querySelector(".key-text").textContent`)
+	b.fill("code", dbtest.AppCode(t, key, time.Now()))
+	b.press("Switch it on")
+	b.sees("It is set up.")
+	b.signOut()
+	b.signIn(email, newPassword)
+	b.fill("code", dbtest.AppCode(t, key, time.Now().Add(30*time.Second))) // the one before is used
+	b.press("Sign in")
+	b.sees("Members")
+
+	// Offered below the field for the login, where the browser can.
+	b.signOut()
+	if _, err := chromedp.Call(b.ctx, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: older.Identifier}); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("/sign-in")
+	b.sees("Members")
+
+	// And the passkey goes.
+	b.visit("/account/two-factor")
+	b.press("Remove Chrome on Linux")
+	b.fill("current_password", newPassword)
+	b.press("Remove it")
+	b.sees("It is removed.")
+	b.signOut()
+	b.visit("/sign-in")
+	b.sees("This passkey does not open anything here.") // it was offered and taken again
 }

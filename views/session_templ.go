@@ -162,7 +162,7 @@ func SignInPage(p Page, s SignInProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if s.Passkey != nil {
-				templ_7745c5c3_Err = passkeyForm(s.Passkey, "/sign-in/passkey", "find", "quiet wide", "Sign in with a passkey").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = passkeyForm(s.Passkey, "/sign-in/passkey", "find", "quiet wide", "Use a passkey").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
