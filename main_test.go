@@ -1803,7 +1803,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 
 	// Offered below the field for the login, where the browser can.
 	b.signOut()
-	if _, err := chromedp.Call(b.ctx, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: older.Identifier}); err != nil {
+	if _, err := chromedp.Call(b.ctx, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams(older)); err != nil {
 		t.Fatal(err)
 	}
 	b.visit("/sign-in")

@@ -474,8 +474,8 @@ func (d *DB) ConfirmApp(ctx context.Context, actor model.Actor, sessionID int64,
 			sealed, step, tx.Now.Unix(), a.ID); err != nil {
 			return err
 		}
-		if err := tx.changedFactor(ctx, actor, a, model.ActFactorAdded, "authenticator app",
-			"an authenticator app was set up. From now on, signing in takes a code besides the password."); err != nil {
+		if err := tx.changedFactor(ctx, actor, a, model.ActFactorAdded, "app for codes",
+			"an app for codes was set up. From now on, signing in takes a code besides the password."); err != nil {
 			return err
 		}
 		added.SignIn, err = tx.raise(ctx, a, sessionID)
@@ -577,7 +577,7 @@ func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, in model.SelfProo
 		if _, err := tx.ExecContext(ctx, `UPDATE factor SET app_secret = NULL, app_step = 0, app_made_at = NULL WHERE account_id = +?`, a.ID); err != nil {
 			return err
 		}
-		return tx.removed(ctx, actor, a, has, "authenticator app", "the authenticator app was removed.")
+		return tx.removed(ctx, actor, a, has, "app for codes", "the app for codes was removed.")
 	})
 }
 

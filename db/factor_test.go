@@ -293,6 +293,19 @@ func TestAResetNeverRemovesASecondFactor(t *testing.T) {
 	must(t, err)
 }
 
+// Each device that is known has a count of wrong codes of its own. Whoever
+// reads the mail must not make up devices to guess with.
+func TestAResetMakesNoDeviceKnown(t *testing.T) {
+	m := newMia(t)
+	sendReset(t, m.d, dbtest.Owner(t, m.d), m.MemberID)
+	set, err := m.d.SetPassword(t.Context(), model.NewPassword{Token: dbtest.Token(t, m.d, m.MemberID),
+		Password: model.NewSecret(dbtest.Password), Confirm: model.NewSecret(dbtest.Password)})
+	must(t, err)
+	if !set.Device.IsZero() {
+		t.Error("it did")
+	}
+}
+
 func TestSettingOneUpAsksWhoIsThere(t *testing.T) {
 	m := newMia(t)
 	wrong := model.SelfProof{Password: model.NewSecret("wrong")}
@@ -351,7 +364,7 @@ func TestEveryChangeOfASecondFactorIsToldByLetter(t *testing.T) {
 		}
 		return strings.Join(all, "; ")
 	}
-	if got := said(); !strings.Contains(got, miasEmail+": an authenticator app was set up") {
+	if got := said(); !strings.Contains(got, miasEmail+": an app for codes was set up") {
 		t.Errorf("set up: %q", got)
 	}
 	_, err := m.prove(t, m.ask(t), m.codes[0].Reveal())
@@ -371,7 +384,7 @@ func TestEveryChangeOfASecondFactorIsToldByLetter(t *testing.T) {
 	must(t, err)
 	said()
 	must(t, m.d.RemoveApp(t.Context(), m.Actor, self))
-	if got := said(); !strings.Contains(got, "the authenticator app was removed. Signing in takes the password alone now.") {
+	if got := said(); !strings.Contains(got, "the app for codes was removed. Signing in takes the password alone now.") {
 		t.Errorf("removed: %q", got)
 	}
 	if in := dbtest.SignIn(t, m.d, miasEmail, dbtest.Password); in.Session.ID == 0 {

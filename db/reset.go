@@ -420,7 +420,13 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 				return err
 			}
 		}
-		done = model.PasswordSet{AccountID: a.ID, Login: a.Login(o.Shared), Device: d.newDevice(a.ID)}
+		done = model.PasswordSet{AccountID: a.ID, Login: a.Login(o.Shared)}
+		if !a.HasFactor() {
+			// With one, a device is known only once it was given: each has a count
+			// of wrong codes of its own, and whoever reads the mail could make up
+			// as many as they like.
+			done.Device = d.newDevice(a.ID)
+		}
 		return tx.postPasswordChanged(ctx, actor, a, o.Reset.ID)
 	})
 	return done, err

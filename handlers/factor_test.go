@@ -177,7 +177,7 @@ func TestStaffClearALostFactor(t *testing.T) {
 	}
 	withApp(b, dbtest.Password)
 	a := staff.get(tab)
-	a.says("Authenticator app, 10 recovery codes left")
+	a.says("App for codes, 10 recovery codes left")
 	staff.follow(staff.submit(a, form, "")).says("The second factor is cleared.").says("links go by letter only")
 	b.get("/account").leads("/sign-in?next=%2Faccount")
 	b.signIn("nina.holm@riverside.example", dbtest.Password)

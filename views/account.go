@@ -111,6 +111,9 @@ func (ink *pen) step(r *model.AccountRecord) {
 	case model.StepCreateUser:
 		ink.raw(`<a class="button" href="#account">Go to the form below</a>`)
 	case model.StepClear:
+		if r.Account == nil || !mayGovern(p, r.Account) {
+			break
+		}
 		ink.raw(`<a class="button" href="#account">Go to the account below</a>`)
 	}
 	if r.Account != nil && !r.Account.Disabled() && p.Actor != nil && p.Actor.MaySend(*r.Account) == nil {

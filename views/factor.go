@@ -15,17 +15,16 @@ const quiet = 4
 
 // picture draws a text as a QR code: one path, black on white in dark mode too,
 // because cameras want it so. Drawn here and not fetched, as the policy of the
-// pages allows no picture from a data: address.
-func picture(text, label string) templ.Component {
+// pages allows no picture from a data: address. Whoever does not see it has the
+// same in letters below.
+func picture(text string) templ.Component {
 	return drawn(Page{}, func(ink *pen) {
 		code, err := qr.Encode(text, qr.M)
 		if err != nil {
 			return // too long for a picture: the key in letters stands below
 		}
 		side := strconv.Itoa(code.Size + 2*quiet)
-		ink.raw(`<svg class="qr" role="img" viewBox="0 0 `, side, ` `, side, `" shape-rendering="crispEdges" aria-label="`)
-		ink.text(label)
-		ink.raw(`"><path fill="#fff" d="M0 0h`, side, `v`, side, `H0z"></path><path fill="#000" d="`)
+		ink.raw(`<svg class="qr" aria-hidden="true" viewBox="0 0 `, side, ` `, side, `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`, side, `v`, side, `H0z"></path><path fill="#000" d="`)
 		for y := range code.Size {
 			for x := 0; x < code.Size; x++ {
 				n := 0
@@ -86,6 +85,6 @@ func (ink *pen) factorNotice() {
 		return
 	}
 	ink.raw(`<p class="said even">Your role needs a second factor. There is time until <span>`)
-	ink.coming(p.FactorDue)
+	ink.clock(p.FactorDue, p.until(p.FactorDue))
 	ink.raw(`</span>: <a href="/account/two-factor">set it up</a> when it suits you.</p>`)
 }

@@ -490,7 +490,7 @@ func factorDue(p Page) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = coming(p, p.FactorDue).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = clock(p, p.FactorDue, p.until(p.FactorDue)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -524,7 +524,7 @@ func appSection(p Page, f FactorsProps) templ.Component {
 			templ_7745c5c3_Var21 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<section><h2>Authenticator app</h2>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<section><h2>App for codes</h2>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -994,7 +994,7 @@ func NewAppPage(p Page, app model.NewApp, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = picture(app.URI.Reveal(), "Picture for the camera of your authenticator app. The same in letters stands below.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = picture(app.URI.Reveal()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1101,7 +1101,7 @@ func NewPasskeyPage(p Page, ask model.AskPasskey) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 83, " <noscript><p class=\"said even\">This takes JavaScript, which is switched off here. An <a href=\"/account/two-factor/app\">authenticator app</a> does without.</p></noscript><p class=\"after\"><a href=\"/account/two-factor\">Not now</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 83, " <noscript><p class=\"said even\">This takes JavaScript, which is switched off here. An <a href=\"/account/two-factor/app\">app for codes</a> does without.</p></noscript><p class=\"after\"><a href=\"/account/two-factor\">Not now</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1200,7 +1200,7 @@ var factorRules = []struct {
 	rule model.FactorRule
 	text string
 }{
-	{model.FactorRequired, "required within 7 days"},
+	{model.FactorRequired, "required"},
 	{model.FactorOptional, "whoever likes"},
 	{model.FactorOff, "not used"},
 }

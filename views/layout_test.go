@@ -162,9 +162,17 @@ func memberPages() map[string]templ.Component {
 		"setup":             SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}),
 		"account":           AccountPage(pageFor(lotteIn, "/account"), lottesAccount()),
 		"sessions":          SessionsPage(p, []model.Session{{ID: 1, Device: "Safari on an iPhone", Kept: true, ExpiresAt: now}, {ID: 2}}, 2, "203.0.113.0/24"),
-		"password":          PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", 12),
-		"not found":         ErrorPage(p, Trouble{Status: 404}),
-		"our fault":         ErrorPage(p, Trouble{Status: 500, RequestID: "7f3kq2"}),
+		"second factor": FactorsPage(pageFor(lotteIn, "/account/two-factor"), FactorsProps{Passkeys: true, Has: model.SecondFactors{
+			AppAt: now, CodesLeft: 3, CodesAt: now, Passkeys: []model.Passkey{{ID: 1, Name: "Safari on iPhone", MadeAt: now}}}}),
+		"second factor, letter": FactorsPage(pageFor(lotteIn, "/account/two-factor"), FactorsProps{NeedsLetter: true}),
+		"second step":           SecondStepPage(p, SecondStepProps{Step: model.SecondStep{App: true, Passkey: &model.AskPasskey{Options: "{}"}}}),
+		"who is there":          SelfPage(pageFor(lotteIn, "/account/two-factor/app"), SelfProps{Act: SelfActs["app"], Username: "lotte", Ask: &model.AskPasskey{Options: "{}"}}),
+		"new app":               NewAppPage(pageFor(lotteIn, "/account/two-factor/app"), model.NewApp{Secret: model.NewSecret("GEZD GNBV"), URI: model.NewSecret("otpauth://totp/x")}, Form{}),
+		"new passkey":           NewPasskeyPage(pageFor(lotteIn, "/account/two-factor/passkey"), model.AskPasskey{Options: "{}"}),
+		"recovery codes":        CodesPage(pageFor(lotteIn, "/account/two-factor/codes"), model.NewRecoveryCodes(), true),
+		"password":              PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", 12),
+		"not found":             ErrorPage(p, Trouble{Status: 404}),
+		"our fault":             ErrorPage(p, Trouble{Status: 500, RequestID: "7f3kq2"}),
 	}
 	for _, state := range []model.ResetState{model.ResetExpired, model.ResetReplaced, model.ResetUsed, model.ResetCancelled, model.ResetUnknown} {
 		pages["ended, "+string(state)] = ResetEndedPage(p, EndedProps{State: state, Token: token, When: now.Add(-time.Hour)})

@@ -279,12 +279,12 @@ func (f SecondFactors) Ways() int {
 	return n
 }
 
-// Words says what there is: "authenticator app and 2 passkeys, 8 recovery
+// Words says what there is: "app for codes and 2 passkeys, 8 recovery
 // codes left".
 func (f SecondFactors) Words() string {
 	var ways []string
 	if !f.AppAt.IsZero() {
-		ways = append(ways, "authenticator app")
+		ways = append(ways, "app for codes")
 	}
 	switch n := len(f.Passkeys); n {
 	case 0:

@@ -93,7 +93,7 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 		RequestedBy: name, ChangedAt: now, NewEmail: "n…@example.org",
 	}
 	if k == LetterFactorChanged {
-		c.What = "an authenticator app was set up."
+		c.What = "an app for codes was set up."
 	}
 	names := []string{name}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"latchkey/db/dbtest"
 	"latchkey/db/model"
 )
 
@@ -111,4 +112,28 @@ func TestOwnerRescuesADisabledOwnerWhileThePortalIsServed(t *testing.T) {
 		t.Error("the old password still signs in")
 	}
 	p.stop()
+}
+
+func TestOwnerClearsALostSecondFactorOnlyWhenToldTo(t *testing.T) {
+	folder := setUp(t)
+	d := opened(t, folder)
+	clock := &dbtest.Clock{}
+	clock.Set(d.Now())
+	d.SetClock(clock.Now)
+	dbtest.App(t, d, clock, dbtest.Actor(t, d, ruth), password)
+	for _, c := range []struct {
+		flag, says string
+	}{
+		{"--name=Ruth Adler", "Their second factor is still asked for; if it is lost, add --clear-two-factor."},
+		{"--clear-two-factor", "Their second factor is cleared."},
+		{"--clear-two-factor", "signed out everywhere"}, // and a second time there is none
+	} {
+		status, stdout, stderr := finish(t, command(t, nil, "owner", ruth, c.flag, "--data", folder))
+		if status != 0 || !strings.Contains(stdout, c.says) {
+			t.Fatalf("%s ended with status %d:\n%s%s", c.flag, status, stdout, stderr)
+		}
+	}
+	if dbtest.Account(t, d, dbtest.Actor(t, d, ruth).MemberID).HasFactor() {
+		t.Error("it is still there")
+	}
 }
