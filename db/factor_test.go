@@ -463,7 +463,7 @@ func TestTheGraceBeginsAtTheFirstSignIn(t *testing.T) {
 		t.Error("each sign-in begins it anew")
 	}
 	self := model.SelfProof{Password: model.NewSecret(dbtest.Password)}
-	_, err := d.BeginApp(t.Context(), eve, self)
+	begun, err := d.BeginApp(t.Context(), eve, self)
 	must(t, err)
 	wantKind(t, d.SendOwnLetter(t.Context(), eve), model.KindConflict)
 	clock.Add(time.Second)
@@ -473,6 +473,8 @@ func TestTheGraceBeginsAtTheFirstSignIn(t *testing.T) {
 	wantKind(t, err, model.KindForbidden)
 
 	// What was begun within it is not ended after it.
+	_, err = d.ConfirmApp(t.Context(), eve, in.Session.ID, begun.Ticket, dbtest.AppCode(t, begun.Secret.Reveal(), clock.Now()))
+	wantKind(t, err, model.KindForbidden)
 	dbtest.Deliver(t, d)
 	must(t, d.SendOwnLetter(t.Context(), eve))
 	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "reset to eve.staff@riverside.example" {
@@ -606,19 +608,26 @@ func FuzzWhatComesForASecondFactor(f *testing.F) {
 		`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA","userHandle":"AA"}}`, "\xff\x00"} {
 		f.Add(s, s, s)
 	}
-	d, _ := dbtest.Open(f)
-	actor := dbtest.Person(f, d, "Mia Brandt", model.RoleMember)
+	d, clock := dbtest.Open(f)
+	_, _, actor := dbtest.App(f, d, clock, dbtest.Person(f, d, "Mia Brandt", model.RoleMember), dbtest.Password)
+	asked := dbtest.SignIn(f, d, miasEmail, dbtest.Password).Second.Ticket
 	f.Fuzz(func(t *testing.T, ticket, code, credential string) {
+		door, err := d.AskAnyPasskey(t.Context())
+		must(t, err)
 		answer := model.PasskeyAnswer{Ticket: model.NewSecret(ticket), Credential: model.NewSecret(credential)}
-		for _, p := range []model.PasskeyAnswer{{}, answer} {
-			_, err := d.ProveFactor(t.Context(), model.SecondProof{Ticket: model.NewSecret(ticket), Code: code, Passkey: p})
-			if k := model.KindOf(err); err == nil || k == model.KindInternal {
-				t.Errorf("the second factor: %v", err)
+		for _, p := range []model.SecondProof{{Code: code}, {Code: code, Passkey: answer}} {
+			for _, p.Ticket = range []model.Secret{asked, model.NewSecret(ticket)} {
+				_, err := d.ProveFactor(t.Context(), p)
+				if k := model.KindOf(err); err == nil || k == model.KindInternal {
+					t.Errorf("the second factor: %v", err)
+				}
 			}
 		}
-		_, err := d.SignInWithPasskey(t.Context(), model.PasskeySignIn{Answer: answer})
-		if k := model.KindOf(err); err == nil || k == model.KindInternal {
-			t.Errorf("a whole sign-in: %v", err)
+		for _, answer.Ticket = range []model.Secret{door.Ticket, model.NewSecret(ticket)} {
+			_, err := d.SignInWithPasskey(t.Context(), model.PasskeySignIn{Answer: answer})
+			if k := model.KindOf(err); err == nil || k == model.KindInternal {
+				t.Errorf("a whole sign-in: %v", err)
+			}
 		}
 		_, err = d.ConfirmApp(t.Context(), actor, 1, model.NewSecret(ticket), code)
 		if k := model.KindOf(err); err == nil || k == model.KindInternal {
