@@ -143,6 +143,34 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	must(t, d.SettleNotMe(ctx, staff, openOnes(t, d)[0].ResetID))
 	tried(t, d, "n.holm1@example.org")
 	must(t, d.DismissNear(ctx, staff, record(t, d, staff, nina).Near.ID))
+	must(t, d.Disable(ctx, staff, nina))
+	must(t, d.Enable(ctx, staff, nina))
+	dbtest.SetPassword(t, d, nina, next)
+	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
+	self := model.SelfProof{Password: model.NewSecret(next)}
+	for range 2 {
+		clock.Add(time.Minute)
+		app, recovery, now := dbtest.App(t, d, clock, me, next)
+		me = now
+		secrets["app's key"], secrets["app's key in one"] = app, strings.ReplaceAll(app, " ", "")
+		codes, err := d.RecoveryCodes(ctx, me, self)
+		must(t, err)
+		for i, code := range append(codes, recovery...) {
+			secret(fmt.Sprint("recovery code ", i), code)
+		}
+		step := dbtest.SignIn(t, d, "n.holm@example.org", next).Second
+		secret("ticket", step.Ticket)
+		_, err = d.ProveFactor(ctx, model.SecondProof{Ticket: step.Ticket, Code: recovery[0].Reveal()})
+		wantKind(t, err, model.KindInvalid)
+		_, err = d.ProveFactor(ctx, model.SecondProof{Ticket: step.Ticket, Code: codes[0].Reveal()})
+		must(t, err)
+		if dbtest.Account(t, d, nina).Factor.ClearedAt.IsZero() {
+			must(t, d.ClearFactor(ctx, staff, nina))
+			me.Stamp = dbtest.Account(t, d, nina).SessionStamp
+		} else {
+			must(t, d.RemoveApp(ctx, me, self))
+		}
+	}
 	must(t, d.DeleteAccount(ctx, staff, nina))
 	keys := func() {
 		for _, line := range strings.Split(string(d.Keys().File()), "\n") {

@@ -194,6 +194,8 @@ func (d *DB) RotateKey(ctx context.Context, actor model.Actor) (id string, err e
 // of the row that is bound to them. The settings have theirs besides.
 var sealedColumns = []struct{ table, column, row string }{
 	{"account", "password_hash", "id"},
+	{"factor", "app_secret", "account_id"},
+	{"factor", "code_key", "account_id"},
 }
 
 // keyHolders are what can only be verified with the key it was made with: it

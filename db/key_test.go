@@ -21,6 +21,8 @@ type vault struct {
 	folder string
 	mia    int64
 	link   string
+	nina   int64
+	codes  []model.Secret // of Nina, for her second factor
 	known  model.Secret
 	dkim   string
 }
@@ -44,6 +46,9 @@ func newVault(t *testing.T) *vault {
 	in, err := v.SignIn(t.Context(), model.SignIn{Login: "mia@example.org", Password: model.NewSecret(dbtest.Password)})
 	must(t, err)
 	v.known = in.Known
+	var nina model.Actor
+	_, v.codes, nina = dbtest.App(t, v.DB, v.clock, dbtest.Person(t, v.DB, "Nina Holm", model.RoleMember), dbtest.Password)
+	v.nina = nina.MemberID
 	sendReset(t, v.DB, owner, v.mia)
 	v.link = dbtest.Token(t, v.DB, v.mia).Reveal()
 	return v
@@ -62,6 +67,15 @@ func (v *vault) holds(d *db.DB, link bool) {
 			v.t.Errorf("%s signs in no more: %v", login, err)
 		}
 	}
+	step, err := d.SignIn(v.t.Context(), model.SignIn{Login: "nina.holm@riverside.example", Password: model.NewSecret(dbtest.Password)})
+	must(v.t, err)
+	if step.Second == nil {
+		v.t.Fatal("no second factor is asked for")
+	}
+	if _, err := d.ProveFactor(v.t.Context(), model.SecondProof{Ticket: step.Second.Ticket, Code: v.codes[0].Reveal()}); err != nil {
+		v.t.Errorf("her second factor opens no more: %v", err)
+	}
+	v.codes = v.codes[1:]
 	if link {
 		if o, err := d.OpenReset(v.t.Context(), v.link); err != nil || o.State != model.ResetLive {
 			v.t.Errorf("the link is %s, %v", o.State, err)
@@ -177,7 +191,7 @@ func TestAKeyIsRetiredOnceNothingLiveDependsOnIt(t *testing.T) {
 	r, err := v.RecordWithoutLink(t.Context(), model.ShellActor(), v.mia)
 	must(t, err)
 	v.clock.Set(r.Latest.MadeAt.Add(model.NotMeFor - time.Second))
-	if got := refused(); !strings.Contains(got, "2 password links (or the “It wasn’t me” in their letters) still need the key "+old+", until ") {
+	if got := refused(); !strings.Contains(got, "3 password links (or the “It wasn’t me” in their letters) still need the key "+old+", until ") {
 		t.Error(got)
 	}
 	notMe := dbtest.NotMe(t, v.DB, v.mia).Reveal()
@@ -199,7 +213,7 @@ func TestAKeyIsRetiredOnceNothingLiveDependsOnIt(t *testing.T) {
 	// Nothing is left under it.
 	beside := raw(t, v.folder)
 	var n int
-	must(t, beside.QueryRow(`SELECT (SELECT count(*) FROM account WHERE instr(password_hash, ?1)) + (SELECT count(*) FROM setting WHERE instr(sealed, ?1) OR instr(name, ?1))`, old).Scan(&n))
+	must(t, beside.QueryRow(`SELECT (SELECT count(*) FROM account WHERE instr(password_hash, ?1)) + (SELECT count(*) FROM factor WHERE instr(app_secret, ?1) OR instr(code_key, ?1)) + (SELECT count(*) FROM setting WHERE instr(sealed, ?1) OR instr(name, ?1))`, old).Scan(&n))
 	if n != 0 {
 		t.Errorf("%d values are still sealed with it", n)
 	}
@@ -217,13 +231,15 @@ func TestAKeyStaysForEveryItWasNotMeThatNobodySaid(t *testing.T) {
 	v.rotate(v.DB)
 	v.clock.Add(model.NotMeFor - time.Hour)
 	said := dbtest.NotMe(t, v.DB, v.mia)
-	for _, want := range []string{"2 password links", "1 password link (or the “It wasn’t me” in its letter) still needs the key " + old} {
+	for _, want := range []string{"3 password links", "2 password links (or the “It wasn’t me” in their letters) still need the key " + old} {
 		if _, err := v.RetireKeys(t.Context(), model.ShellActor()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, not %s", err, want)
 		}
 		sayNotMe(t, v.DB, said)
 	}
-	must(t, v.DeleteAccount(t.Context(), model.ShellActor(), v.mia)) // there is nobody whom it could be about
+	for _, id := range []int64{v.mia, v.nina} { // there is nobody whom it could be about
+		must(t, v.DeleteAccount(t.Context(), model.ShellActor(), id))
+	}
 	_, err := v.RetireKeys(t.Context(), model.ShellActor())
 	must(t, err)
 }
@@ -358,6 +374,7 @@ func TestEveryColumnThatDependsOnAKeyIsKnownToRetire(t *testing.T) {
 	dbtest.OpenIn(t, folder, db.Fixed{})
 	known := map[string]string{
 		"account.password_hash": "sealedColumns", "setting.sealed": "the settings",
+		"factor.app_secret": "sealedColumns", "factor.code_key": "sealedColumns", "recovery_code.hash": "under factor.code_key", "passkey.credential_id": "no key in it",
 		"reset.key_id": "keyHolders", "reset.spoken": "keyHolders",
 		"account.salt": "no key in it", "reset.selector": "no key in it", "sessions.data": "no key in it", "member_crowd.places": "no key in it",
 		"failure.bucket": "begins anew", "failure.login": "begins anew", "code_try.key": "begins anew", "intake.network": "two days at most, and only counts",

@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"database/sql"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"latchkey/db"
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
 )
@@ -224,4 +226,39 @@ func TestPasskeysAreOfferedWhereBrowsersKeepThem(t *testing.T) {
 			t.Errorf("%s: the page of the second factor: %v", base, got)
 		}
 	}
+}
+
+func TestNobodyRemovesAnotherMembersPasskey(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	s := serveSite(t, d, clock)
+	beside, err := sql.Open("sqlite3", dbtest.RawDSN(folder, "_foreign_keys=1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = beside.Close() })
+	path := map[string]string{} // of each one's only passkey
+	browsers := map[string]*browser{}
+	for _, name := range []string{"Nina Holm", "Paul Berg"} {
+		b, actor := s.signedIn(t, name, model.RoleMember)
+		withApp(b, dbtest.Password)
+		res, err := beside.Exec(`INSERT INTO passkey (account_id, credential_id, host, credential, name, password_version, made_at)
+			VALUES (?, ?, 'localhost', '{}', 'Firefox on Linux', 1, 1)`, actor.AccountID, []byte(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := res.LastInsertId()
+		if err != nil {
+			t.Fatal(err)
+		}
+		browsers[name], path[name] = b, "/account/two-factor/passkey/"+strconv.FormatInt(id, 10)+"/remove"
+	}
+	nina, paul := browsers["Nina Holm"], browsers["Paul Berg"]
+	paul.get(path["Nina Holm"]).is(http.StatusNotFound)
+	paul.post(path["Nina Holm"], "current_password", dbtest.Password).is(http.StatusNotFound)
+	if a := nina.get("/account/two-factor").is(http.StatusOK); a.doc.Find(`a[href="`+path["Nina Holm"]+`"]`).Length() != 1 {
+		t.Error("her passkey is gone")
+	}
+	paul.submit(paul.get(path["Paul Berg"]).is(http.StatusOK), `form[action="`+path["Paul Berg"]+`"]:not([data-passkey])`, "", "current_password", dbtest.Password).leads("/account/two-factor")
+	paul.get(path["Paul Berg"]).is(http.StatusNotFound)
 }
