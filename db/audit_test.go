@@ -162,13 +162,15 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 		secret("ticket", step.Ticket)
 		_, err = d.ProveFactor(ctx, model.SecondProof{Ticket: step.Ticket, Code: recovery[0].Reveal()})
 		wantKind(t, err, model.KindInvalid)
-		_, err = d.ProveFactor(ctx, model.SecondProof{Ticket: step.Ticket, Code: codes[0].Reveal()})
+		in, err := d.ProveFactor(ctx, model.SecondProof{Ticket: step.Ticket, Code: codes[0].Reveal()})
 		must(t, err)
 		if dbtest.Account(t, d, nina).Factor.ClearedAt.IsZero() {
 			must(t, d.ClearFactor(ctx, staff, nina))
 			me.Stamp = dbtest.Account(t, d, nina).SessionStamp
 		} else {
-			must(t, d.RemoveApp(ctx, me, self))
+			self.Session = in.Session.ID
+			_, err = d.RemoveApp(ctx, me, self)
+			must(t, err)
 		}
 	}
 	must(t, d.DeleteAccount(ctx, staff, nina))

@@ -527,15 +527,21 @@ func (tx *Tx) raise(ctx context.Context, a model.Account, sessionID int64) (*mod
 	if a.HasFactor() {
 		return nil, nil
 	}
+	if _, err := tx.ExecContext(ctx, `UPDATE account SET factor_at = ?, factor_wanted_at = NULL WHERE id = +?`, tx.Now.Unix(), a.ID); err != nil {
+		return nil, err
+	}
+	return tx.beginAnew(ctx, a, sessionID)
+}
+
+// beginAnew ends every session of an account but this browser's, which gets a
+// new one: signing in takes something else now.
+func (tx *Tx) beginAnew(ctx context.Context, a model.Account, sessionID int64) (*model.SignedIn, error) {
 	s, err := session(ctx, tx, sessionID)
 	if err != nil {
 		return nil, err
 	}
 	if s.AccountID != a.ID || s.Over(a, tx.Now) {
 		return nil, errSignInEnded
-	}
-	if _, err := tx.ExecContext(ctx, `UPDATE account SET factor_at = ?, factor_wanted_at = NULL WHERE id = +?`, tx.Now.Unix(), a.ID); err != nil {
-		return nil, err
 	}
 	if err := tx.endSessions(ctx, a.ID); err != nil {
 		return nil, err
@@ -561,9 +567,10 @@ func (d *DB) RecoveryCodes(ctx context.Context, actor model.Actor, in model.Self
 
 var errNoFactor = model.NotFound("There is no second factor here any more.")
 
-// RemoveApp takes the authenticator app away.
-func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, in model.SelfProof) error {
-	return d.onSelf(ctx, actor, in, func(tx *Tx, a model.Account) error {
+// RemoveApp takes the authenticator app away. in is nil unless it was the last
+// way, and then the new session of this browser; all others are over.
+func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, proof model.SelfProof) (in *model.SignedIn, err error) {
+	err = d.onSelf(ctx, actor, proof, func(tx *Tx, a model.Account) error {
 		has, err := secondFactors(ctx, tx, a)
 		if err != nil {
 			return err
@@ -577,8 +584,10 @@ func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, in model.SelfProo
 		if _, err := tx.ExecContext(ctx, `UPDATE factor SET app_secret = NULL, app_step = 0, app_made_at = NULL WHERE account_id = +?`, a.ID); err != nil {
 			return err
 		}
-		return tx.removed(ctx, actor, a, has, "app for codes", "the app for codes was removed.")
+		in, err = tx.removed(ctx, actor, a, proof.Session, has, "app for codes", "the app for codes was removed.")
+		return err
 	})
+	return in, err
 }
 
 // mayRemoveOne keeps the last way of giving a second factor where the role
@@ -590,15 +599,19 @@ func (tx *Tx) mayRemoveOne(a model.Account, has model.SecondFactors) error {
 	return nil
 }
 
-// removed ends the removal of one of the ways that there were.
-func (tx *Tx) removed(ctx context.Context, actor model.Actor, a model.Account, had model.SecondFactors, note, what string) error {
+// removed ends the removal of one of the ways that there were. After the last
+// one sessions begin anew, as after the first.
+func (tx *Tx) removed(ctx context.Context, actor model.Actor, a model.Account, sessionID int64, had model.SecondFactors, note, what string) (in *model.SignedIn, err error) {
 	if had.Ways() == 1 {
 		what += " Signing in takes the password alone now."
 		if err := tx.dropFactor(ctx, a.ID); err != nil {
-			return err
+			return nil, err
+		}
+		if in, err = tx.beginAnew(ctx, a, sessionID); err != nil {
+			return nil, err
 		}
 	}
-	return tx.changedFactor(ctx, actor, a, model.ActFactorRemoved, note, what)
+	return in, tx.changedFactor(ctx, actor, a, model.ActFactorRemoved, note, what)
 }
 
 // dropFactor forgets all that an account has of a second factor.

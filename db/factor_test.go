@@ -313,10 +313,12 @@ func TestSettingOneUpAsksWhoIsThere(t *testing.T) {
 	wantField(t, err, "current_password")
 	_, err = m.d.RecoveryCodes(t.Context(), m.Actor, wrong)
 	wantField(t, err, "current_password")
-	wantField(t, m.d.RemoveApp(t.Context(), m.Actor, wrong), "current_password")
+	_, err = m.d.RemoveApp(t.Context(), m.Actor, wrong)
+	wantField(t, err, "current_password")
 	_, err = m.d.BeginPasskey(t.Context(), m.Actor, wrong)
 	wantField(t, err, "current_password")
-	wantField(t, m.d.RemovePasskey(t.Context(), m.Actor, wrong, 1), "current_password")
+	_, err = m.d.RemovePasskey(t.Context(), m.Actor, wrong, 1)
+	wantField(t, err, "current_password")
 	_, err = m.d.BeginApp(t.Context(), m.Actor, wrong)
 	wantKind(t, err, model.KindLimited) // and guesses there are slowed as well
 }
@@ -380,10 +382,15 @@ func TestEveryChangeOfASecondFactorIsToldByLetter(t *testing.T) {
 	}
 	_, err = m.prove(t, m.ask(t), m.codes[1].Reveal())
 	wantField(t, err, "code") // the former ones are void
-	_, err = m.prove(t, m.ask(t), codes[1].Reveal())
+	before, err := m.prove(t, m.ask(t), codes[1].Reveal())
 	must(t, err)
 	said()
-	must(t, m.d.RemoveApp(t.Context(), m.Actor, self))
+	self.Session = before.Session.ID
+	after, err := m.d.RemoveApp(t.Context(), m.Actor, self)
+	must(t, err)
+	if counts(t, m.d, before.Session) || !counts(t, m.d, after.Session) {
+		t.Error("the session goes on that began with a second factor")
+	}
 	if got := said(); !strings.Contains(got, "the app for codes was removed. Signing in takes the password alone now.") {
 		t.Errorf("removed: %q", got)
 	}
@@ -394,14 +401,19 @@ func TestEveryChangeOfASecondFactorIsToldByLetter(t *testing.T) {
 
 func TestWhoeverHasToHaveOneKeepsTheLastOne(t *testing.T) {
 	d, clock := dbtest.Open(t)
-	_, _, eve := dbtest.App(t, d, clock, dbtest.Person(t, d, "Eve Staff", model.RoleStaff), dbtest.Password)
-	self := model.SelfProof{Password: model.NewSecret(dbtest.Password)}
-	wantKind(t, d.RemoveApp(t.Context(), eve, self), model.KindConflict)
+	_, codes, eve := dbtest.App(t, d, clock, dbtest.Person(t, d, "Eve Staff", model.RoleStaff), dbtest.Password)
+	step := dbtest.SignIn(t, d, "eve.staff@riverside.example", dbtest.Password).Second
+	in, err := d.ProveFactor(t.Context(), model.SecondProof{Ticket: step.Ticket, Code: codes[0].Reveal()})
+	must(t, err)
+	self := model.SelfProof{Password: model.NewSecret(dbtest.Password), Session: in.Session.ID}
+	_, err = d.RemoveApp(t.Context(), eve, self)
+	wantKind(t, err, model.KindConflict)
 	s, err := d.Settings(t.Context())
 	must(t, err)
 	s.Factors.Staff = model.FactorOptional
 	must(t, d.ChangeSettings(t.Context(), dbtest.Owner(t, d), s))
-	must(t, d.RemoveApp(t.Context(), eve, self))
+	_, err = d.RemoveApp(t.Context(), eve, self)
+	must(t, err)
 }
 
 func TestClearingALostFactor(t *testing.T) {

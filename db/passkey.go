@@ -473,9 +473,9 @@ func (tx *Tx) storePasskey(ctx context.Context, a model.Account, made *webauthn.
 	return nil
 }
 
-// RemovePasskey takes one passkey away.
-func (d *DB) RemovePasskey(ctx context.Context, actor model.Actor, in model.SelfProof, id int64) error {
-	return d.onSelf(ctx, actor, in, func(tx *Tx, a model.Account) error {
+// RemovePasskey takes one passkey away. For in see [DB.RemoveApp].
+func (d *DB) RemovePasskey(ctx context.Context, actor model.Actor, proof model.SelfProof, id int64) (in *model.SignedIn, err error) {
+	err = d.onSelf(ctx, actor, proof, func(tx *Tx, a model.Account) error {
 		has, err := secondFactors(ctx, tx, a)
 		if err != nil {
 			return err
@@ -490,8 +490,10 @@ func (d *DB) RemovePasskey(ctx context.Context, actor model.Actor, in model.Self
 		if _, err := tx.ExecContext(ctx, `DELETE FROM passkey WHERE id = +? AND account_id = +?`, id, a.ID); err != nil {
 			return err
 		}
-		return tx.removed(ctx, actor, a, has, "passkey, "+name, "a passkey was removed ("+name+").")
+		in, err = tx.removed(ctx, actor, a, proof.Session, has, "passkey, "+name, "a passkey was removed ("+name+").")
+		return err
 	})
+	return in, err
 }
 
 func nameOf(has model.SecondFactors, id int64) (string, error) {

@@ -115,7 +115,7 @@ func (p *portal) renderSelf(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 func selfProof(r *http.Request) model.SelfProof {
-	return model.SelfProof{Password: model.NewSecret(r.PostForm.Get("current_password")), Passkey: passkeyAnswer(r)}
+	return model.SelfProof{Password: model.NewSecret(r.PostForm.Get("current_password")), Passkey: passkeyAnswer(r), Session: visitOf(r).session.ID}
 }
 
 // refuseSelf shows the page before an act once more; what has nothing to do
@@ -195,11 +195,11 @@ func (p *portal) makeCodes(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) removeApp(w http.ResponseWriter, r *http.Request) error {
-	if err := p.DB.RemoveApp(r.Context(), visitOf(r).by(), selfProof(r)); err != nil {
+	in, err := p.DB.RemoveApp(r.Context(), visitOf(r).by(), selfProof(r))
+	if err != nil {
 		return p.refuseSelf(w, r, views.SelfActs["app/remove"], err)
 	}
-	tell(w, visitOf(r), noticeFactorRemoved, "")
-	return redirect(w, factorPath)
+	return p.removed(w, r, in)
 }
 
 func (p *portal) beginPasskey(w http.ResponseWriter, r *http.Request) error {
@@ -246,8 +246,18 @@ func (p *portal) removePasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.DB.RemovePasskey(r.Context(), visitOf(r).by(), selfProof(r), k.ID); err != nil {
+	in, err := p.DB.RemovePasskey(r.Context(), visitOf(r).by(), selfProof(r), k.ID)
+	if err != nil {
 		return p.refuseSelf(w, r, views.RemovePasskey(k), err)
+	}
+	return p.removed(w, r, in)
+}
+
+func (p *portal) removed(w http.ResponseWriter, r *http.Request, in *model.SignedIn) error {
+	if in != nil {
+		if err := p.begin(w, r, *in); err != nil {
+			return err
+		}
 	}
 	tell(w, visitOf(r), noticeFactorRemoved, "")
 	return redirect(w, factorPath)

@@ -344,7 +344,7 @@ type PasskeySignIn struct {
 type SelfProof struct {
 	Password Secret
 	Passkey  PasskeyAnswer
-	Session  int64
+	Session  int64 // of the browser; where the last factor is removed, it gets a new one
 }
 
 // NewApp is an authenticator app that is being set up: nothing is stored until
