@@ -456,6 +456,13 @@ func TestClearingALostFactor(t *testing.T) {
 			if got := r.Status.Link.IsZero(); got != hidden {
 				t.Errorf("hidden %v: %q", got, r.Status.LinkHidden)
 			}
+			// A code opens the same door.
+			for what, now := range map[string]func(){"of the link": func() {}, "of none yet": func() { must(t, m.d.CancelReset(t.Context(), staff, m.MemberID)) }} {
+				now()
+				if _, err := m.d.ReadOutCode(t.Context(), staff, m.MemberID, "by voice"); (model.KindOf(err) == model.KindForbidden) != hidden || !hidden && err != nil {
+					t.Errorf("a code %s, hidden %v: %v", what, hidden, err)
+				}
+			}
 			m.clock.Add(24 * time.Hour)
 		})
 	}
@@ -502,17 +509,31 @@ func TestTheGraceBeginsAtTheFirstSignIn(t *testing.T) {
 }
 
 func TestALinkThatTheOfficeSawIsNoProofOfReadingMail(t *testing.T) {
-	d, clock := dbtest.Open(t)
-	eve := dbtest.Person(t, d, "Eve Staff", model.RoleStaff)
-	dbtest.SignIn(t, d, "eve.staff@riverside.example", dbtest.Password)
-	clock.Add(model.FactorGrace)
-	owner := dbtest.Owner(t, d)
-	sendReset(t, d, owner, eve.MemberID)
-	record(t, d, owner, eve.MemberID)
-	dbtest.SetPassword(t, d, eve.MemberID, dbtest.Password)
-	eve.Stamp = dbtest.Account(t, d, eve.MemberID).SessionStamp
-	_, err := d.BeginApp(t.Context(), eve, model.SelfProof{Password: model.NewSecret(dbtest.Password)})
-	wantKind(t, err, model.KindForbidden)
+	for name, c := range map[string]struct {
+		office func(d *db.DB, owner model.Actor, id int64)
+		proof  bool
+	}{
+		"nobody saw it": {func(*db.DB, model.Actor, int64) {}, true},
+		"on screen":     {func(d *db.DB, owner model.Actor, id int64) { record(t, d, owner, id) }, false},
+		"read out": {func(d *db.DB, owner model.Actor, id int64) {
+			_, err := d.ReadOutCode(t.Context(), owner, id, "by voice")
+			must(t, err)
+		}, false},
+	} {
+		d, clock := dbtest.Open(t)
+		eve := dbtest.Person(t, d, "Eve Staff", model.RoleStaff)
+		dbtest.SignIn(t, d, "eve.staff@riverside.example", dbtest.Password)
+		clock.Add(model.FactorGrace)
+		owner := dbtest.Owner(t, d)
+		sendReset(t, d, owner, eve.MemberID)
+		c.office(d, owner, eve.MemberID)
+		dbtest.SetPassword(t, d, eve.MemberID, dbtest.Password)
+		eve.Stamp = dbtest.Account(t, d, eve.MemberID).SessionStamp
+		_, err := d.BeginApp(t.Context(), eve, model.SelfProof{Password: model.NewSecret(dbtest.Password)})
+		if (err == nil) != c.proof || err != nil && model.KindOf(err) != model.KindForbidden {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestANewRuleBeginsAGraceOfItsOwn(t *testing.T) {
