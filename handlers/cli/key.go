@@ -38,7 +38,7 @@ func (rotateCommand) Run(ctx context.Context, c *commands) (err error) {
 	}
 	fmt.Fprintf(os.Stdout, "The key %s is the current one now. A portal that is being served notices by itself.\n\n"+
 		"Make a new copy of %s, apart from the backups.\n"+
-		"Once the links that are under way have ended, take the former key away: latchkey key retire\n", id, file)
+		"Take the former key away in 30 days, when nobody can say “It wasn't me” of its links any more: latchkey key retire\n", id, file)
 	return nil
 }
 
@@ -49,8 +49,8 @@ type retireCommand struct {
 // Help is shown by latchkey key retire --help.
 func (retireCommand) Help() string {
 	return "What is sealed with a former key is sealed with the current one first. " +
-		"A link in somebody's mailbox cannot be: as long as one works that was made with the key, nothing is retired, and you are told until when. " +
-		"Sessions go on. Links that have ended are called not valid afterwards, reports about letters from before are not recognised, wrong sign-ins are counted anew, " +
+		"A link in somebody's mailbox cannot be: for 30 days after the last one was made with the key, while “It wasn't me” can be said of it, nothing is retired, and you are told until when. " +
+		"Sessions go on. Links that have ended are called not valid afterwards, reports about letters from before are not recognised, wrong sign-ins and wrong codes are counted anew, " +
 		"and a device that has not signed in since the rotation is like one that never did. " +
 		"It may be interrupted at any moment; the same command goes on where it was. A backup from before needs the copy of secret.key from before."
 }
