@@ -122,8 +122,7 @@ func (ink *pen) signboard() {
 	ink.way("/admin/letters", "Letters")
 	if ink.page.mayOwn() {
 		ink.way("/admin/staff", "Staff")
-		ink.way("/admin/audit", "Activity")
-		ink.way("/admin/settings", "Settings", "/admin/templates")
+		ink.way("/admin/settings", "Settings", "/admin/templates", "/admin/audit")
 	}
 	ink.raw(`</ul></nav>`)
 }

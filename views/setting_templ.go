@@ -158,7 +158,7 @@ func SettingsPage(p Page, f Form, zones []string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<p><a class=\"button quiet\" href=\"/admin/settings/mail\">Mail server, sender and links</a> <a class=\"button quiet\" href=\"/admin/templates\">Texts of letters</a></p><div class=\"fields\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<p><a class=\"button quiet\" href=\"/admin/settings/mail\">Mail server, sender and links</a> <a class=\"button quiet\" href=\"/admin/templates\">Texts of letters</a> <a class=\"button quiet\" href=\"/admin/audit\">Activity</a></p><div class=\"fields\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
