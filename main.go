@@ -29,7 +29,7 @@ import (
 // Named one by one: a stray file in the folder is never served.
 //
 //go:embed static/app.css static/app.js static/htmx-4.0.1.min.js static/favicon.svg static/mark.svg static/touch-icon.png
-//go:embed static/young-serif-latin.woff2 static/young-serif-latin-ext.woff2
+//go:embed static/young-serif-latin.woff2 static/young-serif-latin-east.woff2 static/young-serif-latin-ext.woff2
 var static embed.FS
 
 // lastRequests is how long requests may still run once the portal is told to

@@ -1591,7 +1591,7 @@ func BenchmarkFirstVisit(b *testing.B) {
 	for b.Loop() {
 		t := open(chrome, b, base)
 		t.signIn(email, password)
-		t.sees("Add a member")
+		t.sees("Needs attention")
 
 		// The telephone rings: / puts the cursor into the search, three letters,
 		// Enter opens the first hit's Settings tab.
