@@ -547,7 +547,7 @@ func TestFromACodeOnTheTelephoneToASignedInMember(t *testing.T) {
 			staff.sees("A code was read out by Ruth Adler")
 
 			member.visit("/sign-in")
-			member.press("I have a code")
+			member.press("I have a code from the office")
 			member.fill("login", "lukasz@example.org", "code", "zzzz zzzz")
 			member.press("Go on")
 			member.sees("That did not work")
@@ -1693,7 +1693,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	}
 
 	b.signIn(email, password)
-	b.sees("Your role needs a second factor. There is time until")
+	b.sees("You need a second step when you sign in. There is time to set one up until")
 	b.visit("/account/two-factor")
 	b.accessible("nothing set up")
 	b.press("Add a passkey")
@@ -1720,7 +1720,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	// As a second factor.
 	b.signOut()
 	b.signIn(email, password)
-	b.sees("One more step")
+	b.sees("Your second step")
 	b.accessible("the second step")
 	b.press("Use a passkey")
 	b.sees("Members")
@@ -1789,7 +1789,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	b.visit("/account/two-factor/app")
 	b.accessible("who is there")
 	b.press("Use a passkey instead")
-	b.sees("Scan this with the app.")
+	b.sees("point the camera at this picture")
 	b.accessible("a new app")
 	key := value[string](b, `document.querySelector(".key-text").textContent`)
 	b.fill("code", dbtest.AppCode(t, key, time.Now()))

@@ -872,7 +872,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 			return err
 		}
 		if in.ClearFactor && a.HasFactor() {
-			if err := tx.clearFactor(ctx, actor, a, "your second factor was cleared on the machine that the portal runs on. Signing in takes the password alone now."); err != nil {
+			if err := tx.clearFactor(ctx, actor, a, "your second step was cleared on the machine that the portal runs on. Signing in takes the password alone now."); err != nil {
 				return err
 			}
 			made.Cleared = true

@@ -565,7 +565,7 @@ func (d *DB) RecoveryCodes(ctx context.Context, actor model.Actor, in model.Self
 	return codes, err
 }
 
-var errNoFactor = model.NotFound("There is no second factor here any more.")
+var errNoFactor = model.NotFound("There is no second step here any more.")
 
 // RemoveApp takes the authenticator app away. in is nil unless it was the last
 // way, and then the new session of this browser; all others are over.
@@ -594,7 +594,7 @@ func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, proof model.SelfP
 // requires one.
 func (tx *Tx) mayRemoveOne(a model.Account, has model.SecondFactors) error {
 	if has.Ways() == 1 && tx.settings.Factors.Require(a.Role) {
-		return model.Conflict("Your role needs a second factor, and this is the only one. Set up another one first.")
+		return model.Conflict("You need a second step, and this is the only one. Set up another one first.")
 	}
 	return nil
 }
@@ -630,12 +630,12 @@ func (tx *Tx) dropFactor(ctx context.Context, accountID int64) error {
 func (d *DB) ClearFactor(ctx context.Context, actor model.Actor, memberID int64) error {
 	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
 		if !a.HasFactor() {
-			return model.Conflict("This account has no second factor.")
+			return model.Conflict("This account has no second step.")
 		}
-		if err := tx.cancelLink(ctx, actor, a, "the second factor was cleared"); err != nil {
+		if err := tx.cancelLink(ctx, actor, a, "the second step was cleared"); err != nil {
 			return err
 		}
-		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second factor. Signing in takes the password alone now."); err != nil {
+		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second step. Signing in takes the password alone now."); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE account SET factor_cleared_at = ? WHERE id = +?`, tx.Now.Unix(), a.ID)
@@ -676,7 +676,7 @@ func (d *DB) SendOwnLetter(ctx context.Context, actor model.Actor) error {
 			return err
 		}
 		if !tx.settings.NeedsLetter(a, tx.Now) {
-			return model.Conflict("There is no need for a letter: you can set up a second factor at once.")
+			return model.Conflict("There is no need for a letter: you can set up a second step at once.")
 		}
 		if ok, err := tx.mayAsk(ctx, a); err != nil || !ok {
 			return err

@@ -230,7 +230,7 @@ func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus
 	s := model.ResetStatus{Reset: r, MayCancel: actor.MayGovern(a) == nil}
 	switch err := actor.MaySeeLink(a); {
 	case r.MailedOnly && a.PendingRole == "":
-		s.LinkHidden = "The second factor was cleared a short while ago, so this link goes by letter only and nobody at the office may see it."
+		s.LinkHidden = "The second step was cleared a short while ago, so this link goes by letter only and nobody at the office may see it."
 	case r.MailedOnly:
 		s.LinkHidden = "This link gives a higher role, so it goes by letter only and nobody at the office may see it."
 	case !actor.Role.AtLeast(model.RoleStaff):

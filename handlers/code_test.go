@@ -32,7 +32,7 @@ func TestFromTheCodeOnTheTelephoneToANewPassword(t *testing.T) {
 
 	b := s.browser(t)
 	form := b.follow(b.get("/sign-in")).is(http.StatusOK)
-	if form.one(`a[href="/reset/code"]`).Text() != "I have a code" {
+	if form.one(`a[href="/reset/code"]`).Text() != "I have a code from the office" {
 		t.Error("no way from the sign-in page")
 	}
 	form = b.get("/reset/code").is(http.StatusOK)

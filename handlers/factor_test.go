@@ -30,7 +30,7 @@ func withApp(b *browser, password string) (key string, codes []string) {
 func TestSettingUpAnAppAndSigningInWithIt(t *testing.T) {
 	s := newSite(t)
 	b, _ := s.signedIn(t, "Nina Holm", model.RoleMember)
-	b.get("/account").says("Second factor")
+	b.get("/account").says("Second step when you sign in")
 	key, codes := withApp(b, dbtest.Password)
 	if len(codes) != model.RecoveryCodes {
 		t.Fatalf("%d recovery codes", len(codes))
@@ -180,10 +180,10 @@ func TestStaffClearALostFactor(t *testing.T) {
 	withApp(b, dbtest.Password)
 	a := staff.get(tab)
 	a.says("App for codes, 10 recovery codes left")
-	staff.follow(staff.submit(a, form, "")).says("The second factor is cleared.").says("links go by letter only")
+	staff.follow(staff.submit(a, form, "")).says("The second step is cleared.").says("links go by letter only")
 	b.get("/account").leads("/sign-in?next=%2Faccount")
 	b.signIn("nina.holm@riverside.example", dbtest.Password)
-	staff.get(memberPath(nina.MemberID) + "/activity").says("Second factor cleared by Eve Staff")
+	staff.get(memberPath(nina.MemberID) + "/activity").says("Second step cleared by Eve Staff")
 }
 
 func TestAnOwnerChoosesWhoHasToHaveOne(t *testing.T) {

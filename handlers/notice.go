@@ -77,8 +77,8 @@ var notices = map[notice]string{
 	noticeSeenTo:          "Seen to.",
 	noticeNearSeenTo:      "Seen to. What was typed is forgotten.",
 	noticeFactorAdded:     "It is set up. You can sign in with it from now on.",
-	noticeFactorRemoved:   "It is removed.",
-	noticeFactorCleared:   "The second factor is cleared. A letter tells them.",
+	noticeFactorRemoved:   "Removed. It does not sign you in any more.",
+	noticeFactorCleared:   "The second step is cleared. A letter tells them.",
 	noticeOwnLetter:       "The link is on its way to your email address.",
 	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 }

@@ -46,8 +46,12 @@
   // On plain http browsers offer no clipboard. The old execCommand reports
   // success also where nothing was copied, so the person's own keys do it.
   function select (button, field) {
-    field.focus()
-    field.setSelectionRange(0, field.value.length)
+    if (field.select) {
+      field.focus()
+      field.setSelectionRange(0, field.value.length)
+    } else {
+      window.getSelection().selectAllChildren(field)
+    }
     tell(button, 'Press Ctrl+C (or hold and choose Copy)')
   }
 
@@ -56,10 +60,14 @@
     if (!button) return
     var field = document.getElementById(button.getAttribute('data-copy'))
     if (!navigator.clipboard || !navigator.clipboard.writeText) return select(button, field)
-    navigator.clipboard.writeText(field.value).then(
+    navigator.clipboard.writeText(field.value || field.innerText).then(
       function () { copied(button) },
       function () { select(button, field) }
     )
+  })
+
+  document.addEventListener('click', function (event) {
+    if (closest(event, '[data-print]')) window.print()
   })
 
   // Whoever copies it by hand has copied it all the same.

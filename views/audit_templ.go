@@ -276,11 +276,11 @@ var actNames = map[model.Act]string{
 	model.ActSecured:       "Password switched off, signed out everywhere",
 	model.ActNotMeSettled:  "“It wasn’t me” looked into",
 	model.ActNearDone:      "Wrong address they tried seen to",
-	model.ActFactorAsked:   "Right password, second factor asked for",
-	model.ActFactorFailed:  "Second factor failed",
-	model.ActFactorAdded:   "Second factor set up",
-	model.ActFactorRemoved: "Second factor removed",
-	model.ActFactorCleared: "Second factor cleared",
+	model.ActFactorAsked:   "Right password, second step asked for",
+	model.ActFactorFailed:  "Second step failed",
+	model.ActFactorAdded:   "Second step set up",
+	model.ActFactorRemoved: "Second step removed",
+	model.ActFactorCleared: "Second step cleared",
 	model.ActCodesMade:     "New recovery codes made",
 	model.ActCodeUsed:      "Recovery code used",
 }
@@ -312,7 +312,7 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterTrouble:         "trouble-signing-in letter",
 	model.LetterSecured:         "it-wasn’t-me letter",
 	model.LetterSecuredNotice:   "it-wasn’t-me notice",
-	model.LetterFactorChanged:   "second-factor letter",
+	model.LetterFactorChanged:   "second-step letter",
 	model.LetterTest:            "test letter",
 }
 

@@ -43,7 +43,7 @@ func picture(text string) templ.Component {
 
 // factorFact is the second factor among the facts of an account.
 func (ink *pen) factorFact(r *model.AccountRecord) {
-	ink.raw("<div><dt>Second factor</dt><dd>")
+	ink.raw("<div><dt>Second step</dt><dd>")
 	a := r.Account
 	switch {
 	case a.HasFactor():
@@ -52,7 +52,7 @@ func (ink *pen) factorFact(r *model.AccountRecord) {
 		ink.moment(a.Factor.At)
 		ink.raw("</span></span>")
 	case !r.FactorDue.IsZero():
-		ink.raw(`None. <span class="soft">Their role needs one: there is time until <span>`)
+		ink.raw(`None. <span class="soft">They need one: there is time until <span>`)
 		ink.clock(r.FactorDue, ink.page.until(r.FactorDue))
 		ink.raw("</span></span>")
 	default:
@@ -71,9 +71,9 @@ func (ink *pen) clearFactor(r *model.AccountRecord) {
 	if !r.Account.HasFactor() {
 		return
 	}
-	ink.openAsk(r.Member.ID, "/two-factor/clear", "Clear second factor",
+	ink.openAsk(r.Member.ID, "/two-factor/clear", "Clear second step",
 		"For somebody who lost their telephone and their recovery codes. Make sure that it is them. The password stays, sessions and an open link end, and a letter tells them. For three days, links go by letter only.")
-	ink.raw(`<button class="grave">Clear second factor</button>`)
+	ink.raw(`<button class="grave">Clear the second step</button>`)
 	ink.closeAsk()
 }
 
@@ -84,7 +84,7 @@ func (ink *pen) factorNotice() {
 	if p.FactorDue.IsZero() || p.Path != "/admin" && p.Path != "/admin/members" {
 		return
 	}
-	ink.raw(`<p class="said even">Your role needs a second factor. There is time until <span>`)
+	ink.raw(`<p class="said even">You need a second step when you sign in. There is time to set one up until <span>`)
 	ink.clock(p.FactorDue, p.until(p.FactorDue))
-	ink.raw(`</span>: <a href="/account/two-factor">set it up</a> when it suits you.</p>`)
+	ink.raw(`</span>. <a href="/account/two-factor">Set it up</a></p>`)
 }

@@ -49,7 +49,7 @@ func TestTheNoticeOfTheGraceStandsOnTheFirstPageOfTheOfficeAlone(t *testing.T) {
 		p := pageFor(anna, path)
 		p.FactorDue = now.Add(7 * 24 * time.Hour)
 		doc := draw(t, office(p, "A page"))
-		if got := strings.Contains(doc.Text(), "Your role needs a second factor. There is time until"); got != want {
+		if got := strings.Contains(doc.Text(), "You need a second step when you sign in. There is time to set one up until"); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
 	}

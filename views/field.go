@@ -22,6 +22,7 @@ type Input struct {
 	Max          int  // in characters, 0 for no limit
 	Focus        bool // the cursor starts here
 	Fixed        bool // decided elsewhere: shown, not edited
+	Digits       bool // telephones show the keys for numbers
 }
 
 func field(f Form, in Input) templ.Component {
@@ -107,6 +108,7 @@ func (in Input) attributes(f Form) iter.Seq2[string, string] {
 			say(typed, "autocapitalize", "none") &&
 			say(in.Autocomplete != "", "autocomplete", in.Autocomplete) &&
 			say(in.Focus && len(f.Errors) == 0, "autofocus", "") &&
+			say(in.Digits, "inputmode", "numeric") &&
 			say(longest != "", "maxlength", longest) &&
 			say(in.Fixed, "readonly", "") &&
 			say(in.Required, "required", "") &&

@@ -169,7 +169,7 @@ func ForgotSentPage(p Page) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<h1>Look in your mail</h1><p>If we know that address, a letter is on its way. Check your junk folder; if nothing came in 10 to 15 minutes, ask again or ring the office.</p><p class=\"after\"><a href=\"/reset/code\">I have a code</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<h1>Look in your mail</h1><p>If we know that address, a letter is on its way. Check your junk folder; if nothing came in 10 to 15 minutes, ask again or ring the office.</p><p class=\"after\"><a href=\"/reset/code\">I have a code from the office</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -737,7 +737,7 @@ func ResetRenewedPage(p Page, noEmail bool) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<h1>Look in your mail</h1><p>A letter is on its way to the email address we have for you. Check your junk folder; if nothing came in 10 to 15 minutes, ask again or ring the office.</p><p class=\"after\"><a href=\"/reset/code\">I have a code</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<h1>Look in your mail</h1><p>A letter is on its way to the email address we have for you. Check your junk folder; if nothing came in 10 to 15 minutes, ask again or ring the office.</p><p class=\"after\"><a href=\"/reset/code\">I have a code from the office</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -799,7 +799,7 @@ func ringUs(p Page, sentence string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "</p><p class=\"after\"><a href=\"/reset/code\">I have a code</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "</p><p class=\"after\"><a href=\"/reset/code\">I have a code from the office</a></p><p class=\"after\"><a href=\"/sign-in\">Back to sign in</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -167,7 +167,7 @@ func SignInPage(p Page, s SignInProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " <p class=\"after\"><a href=\"/forgot-password\">Forgot password?</a></p><p class=\"after\"><a href=\"/reset/code\">I have a code</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " <p class=\"after\"><a href=\"/forgot-password\">Forgot password?</a></p><p class=\"after\"><a href=\"/reset/code\">I have a code from the office</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -116,7 +116,7 @@ func SettingsPage(p Page, f Form, zones []string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div><h3>Second factor</h3><p class=\"soft\">A code from an app, or a passkey, besides the password. Where it is required, there are 7 days from the next sign-in to set it up.</p><div class=\"fields\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div><h3>Second step</h3><p class=\"soft\">A code from an app, or a passkey, besides the password. Where it is required, there are 7 days from the next sign-in to set it up.</p><div class=\"fields\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -27,7 +27,7 @@ var letterTitles = map[model.LetterKind]struct{ name, when string }{
 	model.LetterTrouble:         {"Trouble signing in", "After several wrong tries to sign in, at most once a day: a link, in case it was they."},
 	model.LetterSecured:         {"It wasn’t me: new password", "When somebody says it wasn’t them and the link was used already: the password is switched off, and here is a link."},
 	model.LetterSecuredNotice:   {"It wasn’t me: former address", "The same news to addresses that the account had in the last 30 days, without a link."},
-	model.LetterFactorChanged:   {"Second factor changed", "When signing in takes something else than before: an app, a passkey, new recovery codes."},
+	model.LetterFactorChanged:   {"Second step changed", "When signing in takes something else than before: an app, a passkey, new recovery codes."},
 	model.LetterTest:            {"Test letter", "To see whether letters arrive."},
 }
 

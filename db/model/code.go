@@ -175,7 +175,7 @@ func (a Actor) MayReadOut(t Account, r *Reset, now time.Time) error {
 	case t.Disabled():
 		return Conflict("This account is disabled, so a code would not let them in. Enable it first: that sends a new link.")
 	case t.LinksOnlyMailed(now):
-		return Forbidden("The second factor was cleared a short while ago, so the password is set through a letter only.")
+		return Forbidden("The second step was cleared a short while ago, so the password is set through a letter only.")
 	case t.PendingRole != "", r != nil && r.MailedOnly:
 		return Forbidden("A higher role waits for this account's next password, so it is set through a letter only.")
 	}

@@ -102,7 +102,7 @@ func (s Settings) NeedsLetter(a Account, now time.Time) bool {
 		!now.Before(a.Factor.MailedAt.Add(MailedProof))
 }
 
-var errFactorOff = Forbidden("The association does not use a second factor for accounts like yours.")
+var errFactorOff = Forbidden("The association does not use a second step for accounts like yours.")
 
 // MaySetUpFactor says whether an account may get a second factor, or another
 // one, now.

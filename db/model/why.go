@@ -89,10 +89,10 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 		fact(false, a.LastSignInAt, "They last signed in.")
 	}
 	if !r.FactorDue.IsZero() && !now.Before(r.FactorDue) {
-		fact(true, r.FactorDue, "Their role needs a second factor, and the time to set one up is over. The office is closed to them until they did.")
+		fact(true, r.FactorDue, "They need a second step when they sign in, and the time to set one up is over. The office is closed to them until they did.")
 	}
 	if a.HasFactor() {
-		fact(false, a.Factor.At, "Signing in takes a second factor: "+r.Factors.Words()+".")
+		fact(false, a.Factor.At, "Signing in takes a second step: "+r.Factors.Words()+".")
 	}
 	if r.SlowedFor > 0 {
 		fact(true, now.Add(r.SlowedFor), "Too many wrong tries: the next one is possible then. A link works at any time.")
@@ -102,8 +102,8 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	}
 
 	if a.HasFactor() && !a.Factor.WantedAt.IsZero() && !a.Factor.WantedAt.Before(a.PasswordSetAt) {
-		fact(true, a.Factor.WantedAt, "The password was right then, but no second factor has been given since.")
-		return step(StepClear, "Ask for their telephone, passkey or recovery codes. If they lost them all, clear the second factor; a new password would not help.")
+		fact(true, a.Factor.WantedAt, "The password was right then, but no second step has been given since.")
+		return step(StepClear, "Ask for their telephone, passkey or recovery codes. If they lost them all, clear the second step; a new password would not help.")
 	}
 
 	link := r.Latest

@@ -17,7 +17,7 @@ type ownerCommand struct {
 	Email          string `arg:"" help:"Their email address: they sign in with it."`
 	Name           string `help:"First and last name, for somebody who is not on the roll yet." placeholder:"NAME"`
 	PasswordStdin  bool   `help:"Read the new password as one line from standard input. Without this flag the terminal shows a link to choose one."`
-	ClearTwoFactor bool   `help:"Take away a second factor that they lost. Without this flag it stays, and is asked for after the new password."`
+	ClearTwoFactor bool   `help:"Take away a second step that they lost. Without this flag it stays, and is asked for after the new password."`
 	BaseURL        string `help:"Address under which people reach the portal, for the link." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
 }
 
@@ -67,9 +67,9 @@ func announce(w io.Writer, email string, made model.OwnerMade, s model.Settings)
 	fmt.Fprintf(w, "%s %s.\n", email, what)
 	switch {
 	case made.Cleared:
-		fmt.Fprintln(w, "Their second factor is cleared.")
+		fmt.Fprintln(w, "Their second step is cleared.")
 	case made.Factor:
-		fmt.Fprintln(w, "Their second factor is still asked for; if it is lost, add --clear-two-factor.")
+		fmt.Fprintln(w, "Their second step is still asked for; if it is lost, add --clear-two-factor.")
 	}
 	if made.Link.IsZero() {
 		fmt.Fprintf(w, "Sign in with the new password at %s/sign-in\n", s.BaseURL)

@@ -124,8 +124,8 @@ func TestOwnerClearsALostSecondFactorOnlyWhenToldTo(t *testing.T) {
 	for _, c := range []struct {
 		flag, says string
 	}{
-		{"--name=Ruth Adler", "Their second factor is still asked for; if it is lost, add --clear-two-factor."},
-		{"--clear-two-factor", "Their second factor is cleared."},
+		{"--name=Ruth Adler", "Their second step is still asked for; if it is lost, add --clear-two-factor."},
+		{"--clear-two-factor", "Their second step is cleared."},
 		{"--clear-two-factor", "signed out everywhere"}, // and a second time there is none
 	} {
 		status, stdout, stderr := finish(t, command(t, nil, "owner", ruth, c.flag, "--data", folder))
