@@ -34,7 +34,7 @@ func (e *refusal) Error() string {
 func (e *refusal) Unwrap() error { return e.cause }
 
 var (
-	errNoPage   = &refusal{status: http.StatusNotFound, sentence: "There is no such page. Perhaps the address was cut short; the link below leads on."}
+	errNoPage   = &refusal{status: http.StatusNotFound, sentence: "There is no such page. Perhaps the address was cut short. The button below leads on."}
 	errMethod   = &refusal{status: http.StatusMethodNotAllowed, sentence: "This address is reached by a button on another page, not by itself. Go back and use the button."}
 	errTooLarge = &refusal{status: http.StatusRequestEntityTooLarge, sentence: "That was more than this page can take. Please go back and shorten it."}
 	errForm     = &refusal{status: http.StatusBadRequest, sentence: "What was sent could not be read. Please go back, reload the page and try again."}

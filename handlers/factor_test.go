@@ -137,7 +137,7 @@ func TestTheOfficeIsClosedAfterTheGrace(t *testing.T) {
 	s.owner(t)
 	s.clock.Add(model.FactorGrace - time.Second)
 	b := s.owner(t)
-	b.get("/admin/members").is(http.StatusOK).says("There is time until")
+	b.get("/admin/members").is(http.StatusOK).says("There is time to set one up until")
 	s.clock.Add(time.Second)
 	for _, path := range []string{"/admin", "/admin/members", "/admin/settings", "/admin/members/1/settings"} {
 		b.get(path).leads("/account/two-factor")
@@ -198,7 +198,7 @@ func TestAnOwnerChoosesWhoHasToHaveOne(t *testing.T) {
 	b.submit(a, `form[action="/admin/settings"]`, "", "factor_member", "off").is(http.StatusSeeOther)
 	b.submit(a, `form[action="/admin/settings"]`, "", "factor_member", "sometimes").is(http.StatusUnprocessableEntity).says("Please choose one of these.")
 	nina, _ := s.signedIn(t, "Nina Holm", model.RoleMember)
-	if a := nina.get("/account/two-factor").says("does not use it"); a.doc.Find(`a[href="/account/two-factor/app"]`).Length() != 0 {
+	if a := nina.get("/account/two-factor").says("does not use this"); a.doc.Find(`a[href="/account/two-factor/app"]`).Length() != 0 {
 		t.Error("it can be set up all the same")
 	}
 	nina.post("/account/two-factor/app", "current_password", dbtest.Password).is(http.StatusForbidden)
