@@ -81,7 +81,7 @@ var (
 		".js":  regexp.MustCompile(`\n\s*//[^\n]*`),
 	}
 	margins = map[string]*regexp.Regexp{
-		".css": regexp.MustCompile(`;?\s*(})\s*|\s*([{;\n])\s*|(:) `),
+		".css": regexp.MustCompile(`;?\s*(})\s*|\s*([{;])\s*|(:) |(,)\n\s*`),
 		".js":  regexp.MustCompile(`(\n)\s+`),
 	}
 )
@@ -96,7 +96,7 @@ func lean(kind string, body []byte) []byte {
 	if !ours {
 		return body
 	}
-	return margins[kind].ReplaceAll(comment.ReplaceAll(body, nil), []byte("$1$2$3"))
+	return margins[kind].ReplaceAll(comment.ReplaceAll(body, nil), []byte("$1$2$3$4"))
 }
 
 // url is where a file is served. A name that does not exist gives an address
