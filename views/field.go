@@ -141,7 +141,7 @@ func (ink *pen) remarks(f Form, in Input) {
 		if in.Name == "email" && len(f.Holders) > 0 {
 			ink.raw("This is the address of: ")
 			ink.people(f.Holders)
-			ink.raw(" ")
+			ink.raw(". ")
 		}
 		ink.text(wrong)
 		ink.raw("</small>")
