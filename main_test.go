@@ -1814,7 +1814,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	b.press("Remove Chrome on Linux")
 	b.fill("current_password", newPassword)
 	b.press("Remove it")
-	b.sees("It is removed.")
+	b.sees("Removed. It does not sign you in any more.")
 	b.signOut()
 	b.visit("/sign-in")
 	b.sees("This passkey does not open anything here.") // it was offered and taken again
