@@ -1762,6 +1762,7 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	b.press("Use a passkey")
 	b.sees("Your password was changed since this passkey was last used.")
 	b.signIn(email, newPassword)
+	b.sees("Your second step")
 	b.press("Use a passkey")
 	b.sees("Members")
 	b.signOut()
