@@ -2,6 +2,7 @@ package model
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,14 +18,14 @@ const (
 	// even if a damaged setting asks for less (ASVS 5.0, 6.2.1).
 	passwordShortest = 8
 
-	// passwordLongest is far above what generators and passphrases need, and
+	// LongestPassword, in characters, is far above what generators and passphrases need, and
 	// small enough that every check on a password stays cheap.
-	passwordLongest = 256
+	LongestPassword = 256
 
 	// A code point has at most 4 bytes, and composing shortens a text to no
-	// less than a third, so a longer text cannot come down to passwordLongest
+	// less than a third, so a longer text cannot come down to LongestPassword
 	// code points. It is refused before any work is done on it.
-	passwordBytes = 4 * utf8.UTFMax * passwordLongest
+	passwordBytes = 4 * utf8.UTFMax * LongestPassword
 )
 
 // PasswordReason is the word for what a password lacks.
@@ -58,7 +59,7 @@ func (p *PasswordProblem) Sentence() string {
 	case PasswordNotText:
 		return "There is a tab, a line break or another invisible character in it. Please leave that out."
 	case PasswordTooLong:
-		return fmt.Sprintf("Please use at most %d characters.", passwordLongest)
+		return fmt.Sprintf("Please use at most %d characters.", LongestPassword)
 	case PasswordTooShort:
 		if p.Length == 0 {
 			return fmt.Sprintf("Please choose a password of at least %d characters.", p.Least)
@@ -118,7 +119,7 @@ func CheckPassword(password string, least int, context []string) error {
 	}
 	password = NormalizePassword(password)
 	switch n := utf8.RuneCountInString(password); {
-	case n > passwordLongest:
+	case n > LongestPassword:
 		return &PasswordProblem{Reason: PasswordTooLong}
 	case !utf8.ValidString(password) || strings.ContainsFunc(password, unicode.IsControl):
 		return &PasswordProblem{Reason: PasswordNotText}
@@ -134,6 +135,18 @@ func CheckPassword(password string, least int, context []string) error {
 		return &PasswordProblem{Reason: PasswordPattern}
 	}
 	return nil
+}
+
+// PasswordRules is what a new password has to be, for the person it is for.
+type PasswordRules struct {
+	Least   int      // characters
+	Context []string // words it must not hold: see PasswordContext
+}
+
+// Problem is what [CheckPassword] says, nil if there is nothing to say.
+func (r PasswordRules) Problem(password string) *PasswordProblem {
+	p, _ := errors.AsType[*PasswordProblem](CheckPassword(password, r.Least, r.Context))
+	return p
 }
 
 // commonPasswords is the most used passwords of published leaks, sorted, each
@@ -153,6 +166,13 @@ var commonPasswords string
 
 // listed reports whether a folded password is on the list.
 func listed(folded string) bool {
+	line, _, _ := strings.Cut(commonPasswords[place(folded):], "\n")
+	return line == folded
+}
+
+// place is where a folded text stands on the list: the start of the first line
+// that is not before it.
+func place(folded string) int {
 	lo, hi := 0, len(commonPasswords) // both at the start of a line, or the end
 	for lo < hi {
 		start := lo
@@ -160,16 +180,13 @@ func listed(folded string) bool {
 			start += i + 1
 		}
 		line, _, _ := strings.Cut(commonPasswords[start:hi], "\n")
-		switch strings.Compare(folded, line) {
-		case 0:
-			return true
-		case -1:
-			hi = start
-		default:
+		if line < folded {
 			lo = start + len(line) + 1
+		} else {
+			hi = start
 		}
 	}
-	return false
+	return min(lo, len(commonPasswords))
 }
 
 // dressing is how much may stand around a common password that is still no

@@ -314,7 +314,7 @@ func FuzzCheckPassword(f *testing.F) {
 		if got != again {
 			t.Errorf("%q is %q, composed it is %q", password, got, again)
 		}
-		if n := utf8.RuneCountInString(composed); got == "" && (n < least || n < passwordShortest || n > passwordLongest) {
+		if n := utf8.RuneCountInString(composed); got == "" && (n < least || n < passwordShortest || n > LongestPassword) {
 			t.Errorf("%q was taken", password)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,10 +21,11 @@ type Settings struct {
 	Colour       string // of the association, #rrggbb, "" for ours
 
 	Resets            ResetPolicy
-	MinPasswordLength int  // for members; staff and owners have at least 15
-	RollSignIn        bool // somebody on the roll may start an account by asking for a password
-	Households        bool // several accounts may share one email
-	UnknownLetters    bool // tell an unknown address that there is no account
+	MinPasswordLength int           // for members; staff and owners have at least 15
+	PasswordReminder  time.Duration // after which somebody is told that their password is old; 0: never
+	RollSignIn        bool          // somebody on the roll may start an account by asking for a password
+	Households        bool          // several accounts may share one email
+	UnknownLetters    bool          // tell an unknown address that there is no account
 	Factors           FactorRules
 
 	Mail     MailServer
@@ -73,6 +75,16 @@ func (s Settings) PasswordLength(r Role) int {
 		return max(s.MinPasswordLength, StaffPasswordLength)
 	}
 	return s.MinPasswordLength
+}
+
+// PasswordReminders are what an owner may choose from. Never is the first, for
+// a forced or frequent change makes passwords worse (NIST SP 800-63B-4
+// §3.1.1.2; OWASP ASVS 5.0, 6.2.10): it is a notice, and stays one.
+var PasswordReminders = []time.Duration{0, 60 * 24 * time.Hour, 90 * 24 * time.Hour, 180 * 24 * time.Hour, 365 * 24 * time.Hour}
+
+// PasswordOld reports whether it is time to remind somebody of their password.
+func (s Settings) PasswordOld(a Account, now time.Time) bool {
+	return s.PasswordReminder > 0 && a.HasPassword && !a.PasswordSetAt.IsZero() && !now.Before(a.PasswordSetAt.Add(s.PasswordReminder))
 }
 
 // Location is the association's time zone; UTC if its name means nothing here.
@@ -261,6 +273,9 @@ func (s *Settings) Clean() Fields {
 	f.Add("support_phone", textProblem(s.SupportPhone, 50, false))
 	if s.MinPasswordLength < 8 || s.MinPasswordLength > 64 {
 		f.Add("min_password_length", "Please choose a number from 8 to 64.")
+	}
+	if !slices.Contains(PasswordReminders, s.PasswordReminder) {
+		f.Add("password_reminder", "Please choose one of these.")
 	}
 	if s.LettersPerMinute < 0 || s.LettersPerMinute > mostPerMinute {
 		f.Add("letters_per_minute", "Please choose a number up to 6,000, or leave it empty.")
