@@ -761,6 +761,95 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	check("after saying that it was not me")
 }
 
+// A password is chosen by somebody of seventy on a small telephone: with help
+// while they type, pasted, suggested, and without any script.
+func TestAPasswordIsChosenInABrowser(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	b.allowClipboard()
+	if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 320, Height: 700, DeviceScaleFactor: 1, Mobile: true}); err != nil {
+		t.Fatal(err)
+	}
+	fits := func() {
+		t.Helper()
+		if got := value[int64](b, `document.documentElement.scrollWidth`); got > 320 {
+			t.Errorf("%s is %d wide", b.at(), got)
+		}
+	}
+	b.visit("/demo/letters")
+	link := value[string](b, `document.querySelector('a[href*="/reset/"]').href`)
+	b.visit(link)
+	b.sees("Choose a new password")
+
+	// What is sent while they type is the password and the link, nothing else.
+	value[bool](b, `window.sent = [], window.fetch = (was => (to, how) => { sent.push(to + " " + Array.from(how.body.keys())); return was(to, how) })(window.fetch), true`)
+	b.fill("password", "lamp river")
+	b.sees("Please use at least 12 characters; this one has 10.")
+	fits()
+	b.accessible("a password that is too short")
+	b.fill("password_confirm", "lamp")
+	b.submit()
+	b.sees("The two passwords differ") // said by the page that was refused
+	b.is(`document.activeElement.id`, "password_confirm")
+
+	b.visit(link)
+	b.sees("Choose a new password")
+	value[bool](b, `navigator.clipboard.writeText("lamp river tulip stone").then(() => true)`)
+	for _, name := range []string{"password", "password_confirm"} {
+		b.do(chromedp.Focus(chromedp.CSS(`[name="` + name + `"]`)))
+		if _, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+			Type: input.DispatchKeyEventTypeKeyDown, Key: "v", Code: "KeyV", WindowsVirtualKeyCode: 86, Modifiers: 2, Commands: []string{"Paste"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		b.is(`document.querySelector('[name="`+name+`"]').value`, "lamp river tulip stone")
+	}
+	b.sees("Strong")
+	b.accessible("a strong password")
+
+	b.do(chromedp.Click(chromedp.CSS("[data-suggest]"), chromedp.NodeVisible))
+	b.sees("It is in both fields now")
+	phrase := value[string](b, `document.querySelector("#suggested .key-text").textContent`)
+	for _, name := range []string{"password", "password_confirm"} {
+		b.is(`document.querySelector('[name="`+name+`"]').value`, phrase)
+		b.is(`document.querySelector('[name="`+name+`"]').type`, "text")
+	}
+	fits()
+	b.accessible("a suggested passphrase")
+	b.do(chromedp.Click(chromedp.CSS("[data-suggest]"), chromedp.NodeVisible))
+	if again := value[string](b, `document.querySelector("#suggested .key-text").textContent`); again == phrase {
+		t.Error("the second press suggests the same")
+	} else {
+		phrase = again
+	}
+	value[bool](b, `document.addEventListener("submit", () => sessionStorage.setItem("kind", document.getElementById("password").type)), true`)
+	b.submit()
+	b.sees("Your password is changed")
+	b.is(`sessionStorage.getItem("kind")`, "password")
+	b.fill("password", phrase)
+	b.press("Sign in")
+	b.sees("Member number")
+
+	// Changing one's own: the password one has now is never sent to be measured.
+	b.visit("/account/password")
+	value[bool](b, `window.sent = [], window.fetch = (was => (to, how) => { sent.push(to + " " + Array.from(how.body.keys())); return was(to, how) })(window.fetch), true`)
+	b.fill("current_password", phrase, "password", "qwertzuiopasdf")
+	b.sees("Rows of keys")
+	b.is(`Array.from(new Set(sent)).join()`, "/password-strength password")
+
+	office := open(chrome, t, base)
+	office.withoutScripts()
+	office.signIn(email, password)
+	office.sees("Members")
+	office.visit("/account/password")
+	office.do(chromedp.Click(chromedp.CSS("details.suggest summary"), chromedp.NodeVisible))
+	office.sees("it was made just now")
+	office.fill("current_password", password, "password", "short", "password_confirm", "short")
+	office.submit()
+	office.sees("Please use at least 15 characters; this one has 5.")
+}
+
 // notMe is where the newest letter with a link can be answered, in the
 // demonstration.
 func (b *tab) notMe() string {

@@ -831,7 +831,11 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 	salt := model.NewSalt()
 	var hash model.PasswordHash
 	if !in.Password.IsZero() {
-		if err := checkNewPassword("password", in.Password.Reveal(), settings, model.RoleOwner, model.Member{FirstName: in.Name, Email: email}); err != nil {
+		m, err := d.ownerToBe(ctx, in.Name, email)
+		if err != nil {
+			return made, err
+		}
+		if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, model.RoleOwner, m, email)); err != nil {
 			return made, err
 		}
 		if hash, err = d.hashing.hash(ctx, true, in.Password.Reveal(), salt); err != nil {
@@ -917,6 +921,18 @@ func (tx *Tx) makeShellAccount(ctx context.Context, actor model.Actor, name, ema
 	return tx.makeAccount(ctx, actor, m, email, false, "")
 }
 
+// ownerToBe is who is made an owner, for the words that the password must not
+// hold: the record of an account that is there already knows more of them.
+func (d *DB) ownerToBe(ctx context.Context, name, email string) (model.Member, error) {
+	all, err := accountsByEmail(ctx, d.read, model.EmailKey(email))
+	if err != nil || len(all) != 1 {
+		return model.Member{FirstName: name}, err
+	}
+	m, err := member(ctx, d.read, all[0].MemberID)
+	m.Company += " " + name
+	return m, err
+}
+
 // SetUp ends the first start: the association's settings and its first owner,
 // who may sign in at once.
 func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
@@ -940,7 +956,7 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 	if m.Email == "" {
 		f.Add("email", "Please give your email address: you sign in with it.")
 	}
-	if e, ok := errors.AsType[*model.Error](checkNewPassword("password", in.Password.Reveal(), in.Settings, model.RoleOwner, m)); ok {
+	if e, ok := errors.AsType[*model.Error](checkNewPassword(in.Password.Reveal(), d.OwnerPasswordRules(in.Settings, m))); ok {
 		f.Add("password", e.Fields["password"])
 	}
 	if in.Password.Reveal() != in.Confirm.Reveal() {

@@ -13,13 +13,63 @@ import (
 
 const sentenceTwice = "The two passwords differ. Please type the same one twice."
 
+// errTwice comes before any word about the password itself. Else a link could
+// be used to find out what the words are that it must not hold, a birth date
+// among them, by sending two that differ: as it is, a guess that is wrong sets
+// the password and spends the link.
+var errTwice = model.Invalid("password_confirm", sentenceTwice)
+
+// passwordRules is what a new password has to be. A member has two addresses,
+// the account's and the record's, and neither may be in it.
+func passwordRules(s model.Settings, role model.Role, m model.Member, email string) model.PasswordRules {
+	return model.PasswordRules{
+		Least:   s.PasswordLength(role),
+		Context: model.PasswordContext(m.FirstName, m.LastName, m.Company, m.Email, email, m.BirthDate, m.MemberNo, s.Association),
+	}
+}
+
 // checkNewPassword says what a new password lacks, beside its form field.
-func checkNewPassword(field, password string, s model.Settings, role model.Role, m model.Member) error {
-	words := model.PasswordContext(m.FirstName, m.LastName, m.Company, m.Email, m.BirthDate, m.MemberNo, s.Association)
-	if p, ok := errors.AsType[*model.PasswordProblem](model.CheckPassword(password, s.PasswordLength(role), words)); ok {
-		return model.Invalid(field, p.Sentence())
+func checkNewPassword(password string, r model.PasswordRules) error {
+	if p := r.Problem(password); p != nil {
+		return model.Invalid("password", p.Sentence())
 	}
 	return nil
+}
+
+// PasswordRules is what an account's next password has to be, as far as a page
+// may tell it while somebody types: without the birth date, by which the office recognises
+// callers. Whoever has only a link or a session in hand would find it out by
+// trying dates in silence; to be told on submitting costs them their secrecy.
+func (d *DB) PasswordRules(ctx context.Context, a model.Account) (model.PasswordRules, error) {
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return model.PasswordRules{}, err
+	}
+	m, err := member(ctx, d.point, a.MemberID)
+	if err != nil {
+		return model.PasswordRules{}, err
+	}
+	m.BirthDate = ""
+	return passwordRules(settings, a.GuardRole(), m, a.Email), nil
+}
+
+// LinkPasswordRules is what the password behind a live link has to be. An
+// error of kind LinkEnded says that the link opens nothing.
+func (d *DB) LinkPasswordRules(ctx context.Context, token string) (model.PasswordRules, error) {
+	o, err := d.OpenReset(ctx, token)
+	if err != nil {
+		return model.PasswordRules{}, err
+	}
+	if o.State != model.ResetLive {
+		return model.PasswordRules{}, errLinkEnded
+	}
+	return d.PasswordRules(ctx, o.Account)
+}
+
+// OwnerPasswordRules is what the first owner's password has to be, by what
+// they typed so far.
+func (d *DB) OwnerPasswordRules(s model.Settings, m model.Member) model.PasswordRules {
+	return passwordRules(s, model.RoleOwner, m, "")
 }
 
 // hashQueue is how many may wait for a slot in each of the two queues. At about 20 ms a hash the last
@@ -235,16 +285,15 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 	if err != nil {
 		return done, err
 	}
-	m.Email = a.Email + " " + m.Email
-	if err := checkNewPassword("password", in.Password.Reveal(), settings, a.GuardRole(), m); err != nil {
+	if in.Password.Reveal() != in.Confirm.Reveal() {
+		return done, errTwice
+	}
+	if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, a.GuardRole(), m, a.Email)); err != nil {
 		return done, err
 	}
 	if model.NormalizePassword(in.Password.Reveal()) == model.NormalizePassword(in.Current.Reveal()) {
 		same := model.PasswordProblem{Reason: model.PasswordSame}
 		return done, model.Invalid("password", same.Sentence())
-	}
-	if in.Password.Reveal() != in.Confirm.Reveal() {
-		return done, model.Invalid("password_confirm", sentenceTwice)
 	}
 	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), me.salt)
 	if err != nil {

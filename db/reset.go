@@ -373,12 +373,11 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 	if err != nil {
 		return done, err
 	}
-	m.Email = o.Account.Email + " " + m.Email // neither may be in the password
-	if err := checkNewPassword("password", in.Password.Reveal(), settings, o.Account.GuardRole(), m); err != nil {
-		return done, err
-	}
 	if in.Password.Reveal() != in.Confirm.Reveal() {
-		return done, model.Invalid("password_confirm", sentenceTwice)
+		return done, errTwice
+	}
+	if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, o.Account.GuardRole(), m, o.Account.Email)); err != nil {
+		return done, err
 	}
 	var salt []byte
 	if err := d.read.QueryRowContext(ctx, `SELECT salt FROM account WHERE id = +?`, o.Account.ID).Scan(&salt); err != nil {

@@ -50,6 +50,7 @@ var settingTexts = []struct {
 				s.MinPasswordLength = n
 			}
 		}},
+	length("password_reminder", func(s *model.Settings) *time.Duration { return &s.PasswordReminder }),
 	yesNo("roll_sign_in", func(s *model.Settings) *bool { return &s.RollSignIn }),
 	yesNo("households", func(s *model.Settings) *bool { return &s.Households }),
 	yesNo("unknown_letters", func(s *model.Settings) *bool { return &s.UnknownLetters }),

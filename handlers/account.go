@@ -25,7 +25,13 @@ func (p *portal) renderPassword(w http.ResponseWriter, r *http.Request, status i
 	if err != nil {
 		return err
 	}
-	return p.render(w, r, status, views.PasswordPage(p.page(r), f, login, v.settings.PasswordLength(v.account.GuardRole())))
+	rules, err := p.DB.PasswordRules(r.Context(), v.account)
+	if err != nil {
+		return err
+	}
+	n := choosing(rules)
+	n.Focus, n.Shows = false, "current_password"
+	return p.render(w, r, status, views.PasswordPage(p.page(r), f, login, n))
 }
 
 func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {

@@ -26,6 +26,7 @@ func (p *portal) page(r *http.Request) views.Page {
 	}
 	if v.actor != nil {
 		page.FactorDue = v.settings.Factors.FactorDue(v.account)
+		page.PasswordOld = v.settings.PasswordOld(v.account, page.Now)
 	}
 	return page
 }

@@ -98,10 +98,16 @@ func (p *portal) renderReset(w http.ResponseWriter, r *http.Request, status int,
 	if o.State != model.ResetLive {
 		return p.renderEnded(w, r, status, token, o)
 	}
+	rules, err := p.DB.PasswordRules(r.Context(), o.Account)
+	if err != nil {
+		return err
+	}
+	n := choosing(rules)
+	n.Sends = "token"
 	props := views.ResetProps{
 		Form: f, Token: model.NewSecret(token), Name: o.Account.Name,
 		Username: o.Account.Login(o.Shared), UsernameLabel: "email",
-		MinLength: v.settings.PasswordLength(o.Account.GuardRole()), Expires: o.Reset.ExpiresAt,
+		Password: n, Expires: o.Reset.ExpiresAt,
 	}
 	if props.Username != o.Account.Email {
 		props.UsernameLabel = "member number"

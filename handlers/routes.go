@@ -26,6 +26,7 @@ func (p *portal) table() []route {
 		{get, "/{$}", public, p.home},
 		{get, "/brand.css", public, p.brand},
 		{get, "/.well-known/change-password", public, p.wellKnownPassword},
+		{post, "/password-strength", public, p.measurePassword},
 		{get, "/setup", public, p.showSetup},
 		{post, "/setup", public, p.setUp},
 		{get, "/sign-in", public, p.showSignIn},

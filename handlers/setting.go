@@ -93,6 +93,7 @@ func settingValues(s model.Settings) map[string]string {
 		"base_url": s.BaseURL, "time_zone": s.TimeZone,
 		"reset_lifetime": inHours(s.Resets.Lifetime), "resend_window": inHours(s.Resets.ResendWindow),
 		"min_password_length": strconv.Itoa(s.MinPasswordLength),
+		"password_reminder":   strconv.Itoa(int(s.PasswordReminder / day)),
 		"audit_kept":          strconv.Itoa(int(s.AuditKept / year)),
 	}
 	if s.LettersPerMinute > 0 {
@@ -110,7 +111,10 @@ func settingValues(s model.Settings) map[string]string {
 }
 
 // year is what the form counts in; nobody looks for the 29th of February.
-const year = 365 * 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
 
 // typedSettings is the settings that a form asks for, and what of it cannot
 // even be read.
@@ -136,6 +140,9 @@ func typedSettings(s model.Settings, form url.Values) (model.Settings, model.Fie
 	s.SupportEmail, s.SupportPhone = form.Get("support_email"), form.Get("support_phone")
 	s.Resets = model.ResetPolicy{Lifetime: hours("reset_lifetime", s.Resets.Lifetime), ResendWindow: hours("resend_window", s.Resets.ResendWindow)}
 	s.MinPasswordLength = number("min_password_length", s.MinPasswordLength)
+	if form.Has("password_reminder") {
+		s.PasswordReminder = time.Duration(min(number("password_reminder", int(s.PasswordReminder/day)), 1000)) * day
+	}
 	s.LettersPerMinute = 0
 	if strings.TrimSpace(form.Get("letters_per_minute")) != "" {
 		s.LettersPerMinute = number("letters_per_minute", 0)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -44,7 +45,12 @@ func (p *portal) showSetup(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) renderSetup(w http.ResponseWriter, r *http.Request, status int, f views.Form) error {
-	return p.render(w, r, status, views.SetupPage(p.page(r), f, zones(f.Values["time_zone"])))
+	v := visitOf(r)
+	v.secret = true
+	n := choosing(p.DB.OwnerPasswordRules(v.settings, model.Member{}))
+	n.Label, n.Focus, n.Sends = "Password", false, "association first_name last_name email"
+	n.Hint = fmt.Sprintf("At least %d characters, because you hold the key to everybody’s account. Four words you can remember are good.", n.Least)
+	return p.render(w, r, status, views.SetupPage(p.page(r), f, zones(f.Values["time_zone"]), n))
 }
 
 func (p *portal) maySetUp(r *http.Request) error {

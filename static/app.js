@@ -95,11 +95,70 @@
 
   // Password managers and browsers keep a field's past when it is sent as text.
   document.addEventListener('submit', function (event) {
+    event.target.querySelectorAll('[autocomplete="new-password"]').forEach(function (field) { field.type = 'password' })
     var box = event.target.querySelector('[data-show]:checked')
     if (!box) return
     box.checked = false
     box.dispatchEvent(new Event('change', { bubbles: true }))
   }, true)
+
+  // --- Suggest a passphrase ----------------------------------------------
+
+  // One press puts one into both fields, to be read; the next press another.
+  document.addEventListener('click', function (event) {
+    var button = closest(event, '[data-suggest]')
+    if (!button) return
+    var all = button.getAttribute('data-suggest').split(' ')
+    var field = document.getElementById('password')
+    var again = document.getElementById('password_confirm')
+    field.value = again.value = all[(all.indexOf(field.value) + 1) % all.length]
+    field.type = again.type = 'text'
+    field.dispatchEvent(new Event('input', { bubbles: true }))
+    var note = document.getElementById('suggested')
+    note.hidden = false
+    note.querySelector('.key-text').textContent = field.value
+    say(note.textContent)
+  })
+
+  // --- A password while it is typed --------------------------------------
+
+  // Members' pages come without htmx: it would be the most of their weight, and
+  // phones as old as iOS 12 cannot read it. Only the fields that the meter needs
+  // are sent: never the password that somebody has now.
+  var pause = 0
+  var asked = 0
+
+  document.addEventListener('input', function (event) {
+    var meter = document.getElementById('password-meter')
+    if (!meter || event.target.id !== 'password') return
+    clearTimeout(pause)
+    pause = setTimeout(function () { measure(meter, event.target) }, 500)
+  })
+
+  function measure (meter, field) {
+    var mine = ++asked
+    var sent = new URLSearchParams()
+    meter.getAttribute('data-sends').split(' ').forEach(function (name) {
+      sent.append(name, field.form.elements[name].value)
+    })
+    fetch('/password-strength', { method: 'POST', credentials: 'same-origin', body: sent }).then(function (answer) {
+      return answer.status === 200 ? answer.text() : ''
+    }).catch(function () { return '' }).then(function (said) {
+      if (mine === asked && said) measured(meter, field, said)
+    })
+  }
+
+  // What is said now takes the place of what was wrong before. The same is not
+  // said twice.
+  function measured (meter, field, said) {
+    var was = meter.textContent
+    var fresh = document.createElement('div')
+    fresh.innerHTML = said
+    if (fresh.textContent !== was) meter.innerHTML = said
+    var wrong = document.getElementById('password-wrong')
+    if (wrong) wrong.hidden = true
+    field.removeAttribute('aria-invalid')
+  }
 
   // --- What was typed and not saved --------------------------------------
 

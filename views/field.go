@@ -17,6 +17,7 @@ type Input struct {
 	Type         string // "" is text
 	Autocomplete string
 	Hint         string
+	Rules        string // of a new password, for password managers
 	Class        string // its width where there is room
 	Required     bool
 	Max          int  // in characters, 0 for no limit
@@ -110,6 +111,7 @@ func (in Input) attributes(f Form) iter.Seq2[string, string] {
 			say(in.Focus && len(f.Errors) == 0, "autofocus", "") &&
 			say(in.Digits, "inputmode", "numeric") &&
 			say(longest != "", "maxlength", longest) &&
+			say(in.Rules != "", "passwordrules", in.Rules) &&
 			say(in.Fixed, "readonly", "") &&
 			say(in.Required, "required", "") &&
 			say(typed, "spellcheck", "false")

@@ -145,7 +145,7 @@ func says(t *testing.T, doc *goquery.Document, selector, want string) {
 func memberPages() map[string]templ.Component {
 	p := pageFor(stranger, "/")
 	token := model.NewSecret("mfrggzdfmztwq2lkmrswg3djnzxw4zdfojzg6ylc")
-	reset := ResetProps{Token: token, Name: "Lotte Brandt", Username: "lotte.brandt@example.org", UsernameLabel: "email", MinLength: 12, Expires: now.Add(time.Hour)}
+	reset := ResetProps{Token: token, Name: "Lotte Brandt", Username: "lotte.brandt@example.org", UsernameLabel: "email", Password: NewPassword{Least: 12, Label: "New password"}, Expires: now.Add(time.Hour)}
 	pages := map[string]templ.Component{
 		"sign-in":           SignInPage(p, SignInProps{Next: "/account"}),
 		"sign-in, refused":  SignInPage(p, SignInProps{Form: Form{Values: map[string]string{"login": "lotte"}, Sentence: "That did not fit."}}),
@@ -159,7 +159,7 @@ func memberPages() map[string]templ.Component {
 		"renewed, no mail":  ResetRenewedPage(mailless(p), false),
 		"forgot, no mail":   ForgotPage(mailless(p), Form{}),
 		"ended, disabled":   ResetEndedPage(p, EndedProps{State: model.ResetCancelled, Token: token, Disabled: true}),
-		"setup":             SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}),
+		"setup":             SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}, NewPassword{Least: 15, Label: "Password"}),
 		"account":           AccountPage(pageFor(lotteIn, "/account"), lottesAccount()),
 		"sessions":          SessionsPage(p, []model.Session{{ID: 1, Device: "Safari on an iPhone", Kept: true, ExpiresAt: now}, {ID: 2}}, 2, "203.0.113.0/24"),
 		"second factor": FactorsPage(pageFor(lotteIn, "/account/two-factor"), FactorsProps{Passkeys: true, Has: model.SecondFactors{
@@ -170,7 +170,7 @@ func memberPages() map[string]templ.Component {
 		"new app":               NewAppPage(pageFor(lotteIn, "/account/two-factor/app"), model.NewApp{Secret: model.NewSecret("GEZD GNBV"), URI: model.NewSecret("otpauth://totp/x")}, Form{}),
 		"new passkey":           NewPasskeyPage(pageFor(lotteIn, "/account/two-factor/passkey"), model.AskPasskey{Options: "{}"}),
 		"recovery codes":        CodesPage(pageFor(lotteIn, "/account/two-factor/codes"), model.NewRecoveryCodes(), true),
-		"password":              PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", 12),
+		"password":              PasswordPage(pageFor(lotteIn, "/account/password"), Form{Errors: model.Fields{"password": "Too short.", "current_password": "That is not it."}}, "lotte", NewPassword{Least: 12, Label: "New password"}),
 		"not found":             ErrorPage(p, Trouble{Status: 404}),
 		"our fault":             ErrorPage(p, Trouble{Status: 500, RequestID: "7f3kq2"}),
 	}
@@ -334,7 +334,7 @@ func TestPasswordFieldsNeverComeBackFilled(t *testing.T) {
 	p := pageFor(lotteIn, "/account/password")
 	for name, page := range map[string]templ.Component{
 		"sign-in": SignInPage(p, SignInProps{Form: f}), "reset": ResetPage(p, ResetProps{Form: f}),
-		"password": PasswordPage(p, f, "lotte", 12), "setup": SetupPage(p, f, nil),
+		"password": PasswordPage(p, f, "lotte", NewPassword{}), "setup": SetupPage(p, f, nil, NewPassword{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := draw(t, page)

@@ -71,7 +71,7 @@ func TestNoLetterIsPromisedWhereNoneCanLeave(t *testing.T) {
 }
 
 func TestResetPageSaysWhosePasswordItIs(t *testing.T) {
-	r := ResetProps{Token: model.NewSecret("thetoken"), Name: "Lotte Brandt", Username: "1042", UsernameLabel: "member number", MinLength: 12, Expires: now.Add(3 * time.Hour)}
+	r := ResetProps{Token: model.NewSecret("thetoken"), Name: "Lotte Brandt", Username: "1042", UsernameLabel: "member number", Password: NewPassword{Least: 12, Label: "New password"}, Expires: now.Add(3 * time.Hour)}
 	doc := draw(t, ResetPage(pageFor(stranger, "/reset"), r))
 	says(t, doc, ".for", "For Lotte Brandt")
 	says(t, doc, "label[for=username]", "You sign in with this member number")

@@ -18,8 +18,9 @@ const (
 	// even if a damaged setting asks for less (ASVS 5.0, 6.2.1).
 	passwordShortest = 8
 
-	// LongestPassword, in characters, is far above what generators and passphrases need, and
-	// small enough that every check on a password stays cheap.
+	// LongestPassword is a number of characters far above what generators and
+	// passphrases need, and small enough that every check on a password stays
+	// cheap.
 	LongestPassword = 256
 
 	// A code point has at most 4 bytes, and composing shortens a text to no
