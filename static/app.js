@@ -95,7 +95,6 @@
 
   // Password managers and browsers keep a field's past when it is sent as text.
   document.addEventListener('submit', function (event) {
-    event.target.querySelectorAll('[autocomplete="new-password"]').forEach(function (field) { field.type = 'password' })
     var box = event.target.querySelector('[data-show]:checked')
     if (!box) return
     box.checked = false
@@ -104,7 +103,8 @@
 
   // --- Suggest a passphrase ----------------------------------------------
 
-  // One press puts one into both fields, to be read; the next press another.
+  // One press puts one into both fields, and beneath to be read; the next press
+  // another.
   document.addEventListener('click', function (event) {
     var button = closest(event, '[data-suggest]')
     if (!button) return
@@ -112,7 +112,6 @@
     var field = document.getElementById('password')
     var again = document.getElementById('password_confirm')
     field.value = again.value = all[(all.indexOf(field.value) + 1) % all.length]
-    field.type = again.type = 'text'
     field.dispatchEvent(new Event('input', { bubbles: true }))
     var note = document.getElementById('suggested')
     note.hidden = false
