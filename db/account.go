@@ -18,7 +18,7 @@ const accountColumns = bareAccountColumns + `, n.first_name, n.last_name, n.comp
 // member as well.
 const bareAccountColumns = `a.id, a.member_id, a.email, a.role, a.pending_role, a.password_hash IS NOT NULL, a.password_version,
 	a.password_set_at, a.last_sign_in_at, a.disabled_at, a.session_stamp, a.created_at,
-	a.factor_at, a.factor_asked_at, a.factor_wanted_at, a.factor_cleared_at, a.mailed_at`
+	a.factor_at, a.factor_asked_at, a.factor_wanted_at, a.factor_cleared_at, a.factor_doubted_at, a.mailed_at`
 
 // accountTables is where accountColumns come from: an account is always
 // called by its member's name.
@@ -27,7 +27,7 @@ const accountTables = ` FROM account a JOIN member n ON n.id = a.member_id `
 func bareAccountTargets(a *model.Account) []any {
 	return []any{&a.ID, &a.MemberID, &a.Email, &a.Role, &a.PendingRole, &a.HasPassword, &a.PasswordVersion,
 		unix{&a.PasswordSetAt}, unix{&a.LastSignInAt}, unix{&a.DisabledAt}, &a.SessionStamp, unix{&a.CreatedAt},
-		unix{&a.Factor.At}, unix{&a.Factor.AskedAt}, unix{&a.Factor.WantedAt}, unix{&a.Factor.ClearedAt}, unix{&a.Factor.MailedAt}}
+		unix{&a.Factor.At}, unix{&a.Factor.AskedAt}, unix{&a.Factor.WantedAt}, unix{&a.Factor.ClearedAt}, unix{&a.Factor.DoubtedAt}, unix{&a.Factor.MailedAt}}
 }
 
 // scanAccount reads accountColumns, and whatever columns follow them.
@@ -367,13 +367,17 @@ func (tx *Tx) makeAccount(ctx context.Context, actor model.Actor, m model.Member
 	if err != nil {
 		return model.Account{}, err
 	}
+	cleared, err := tx.clearedWith(ctx, actor, m.ID, email)
+	if err != nil {
+		return model.Account{}, err
+	}
 	salt, err := tx.saltFor(ctx, email)
 	if err != nil {
 		return model.Account{}, err
 	}
 	res, err := tx.ExecContext(ctx, `
-		INSERT INTO account (member_id, email, email_key, role, pending_role, salt, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		m.ID, email, orNull(model.EmailKey(email)), model.RoleMember, pending, salt, tx.Now.Unix())
+		INSERT INTO account (member_id, email, email_key, role, pending_role, salt, created_at, factor_cleared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		m.ID, email, orNull(model.EmailKey(email)), model.RoleMember, pending, salt, tx.Now.Unix(), moment(cleared))
 	if err != nil {
 		return model.Account{}, err
 	}
@@ -456,6 +460,9 @@ func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64,
 	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
 		m, err := member(ctx, tx, memberID)
 		if err != nil {
+			return err
+		}
+		if err := a.MayMoveNow(tx.Now); err != nil {
 			return err
 		}
 		if email, err = tx.usableEmail(ctx, m, a, email, share); err != nil {
@@ -670,6 +677,9 @@ func (d *DB) DeleteAccount(ctx context.Context, actor model.Actor, memberID int6
 			return err
 		}
 		if err := tx.leaveEmail(ctx, a); err != nil {
+			return err
+		}
+		if err := tx.dropWithAccount(ctx, actor, a); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM account WHERE id = +?`, a.ID); err != nil {

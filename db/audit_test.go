@@ -146,6 +146,7 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	must(t, d.Disable(ctx, staff, nina))
 	must(t, d.Enable(ctx, staff, nina))
 	dbtest.SetPassword(t, d, nina, next)
+	clock.Add(model.ClearedFor) // since the email was changed
 	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
 	self := model.SelfProof{Password: model.NewSecret(next)}
 	for range 2 {
@@ -173,6 +174,13 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 			must(t, err)
 		}
 	}
+	clock.Add(time.Minute)
+	must(t, d.SendPasswordReset(ctx, staff, nina))
+	notMe = dbtest.NotMe(t, d, nina)
+	dbtest.SetPassword(t, d, nina, next)
+	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
+	_, _, _ = dbtest.App(t, d, clock, me, next)
+	sayNotMe(t, d, notMe)
 	must(t, d.DeleteAccount(ctx, staff, nina))
 	keys := func() {
 		for _, line := range strings.Split(string(d.Keys().File()), "\n") {

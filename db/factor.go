@@ -82,6 +82,7 @@ type note struct {
 	Until   int64  `json:"until"` // Unix seconds
 	Account int64  `json:"account,omitempty"`
 	Stamp   int64  `json:"stamp,omitempty"` // of its sessions: whatever ends them ends the note
+	Session int64  `json:"session,omitempty"`
 	Keep    bool   `json:"keep,omitempty"`
 	Once    []byte `json:"once"` // no other note has it
 	Holds   []byte `json:"holds,omitempty"`
@@ -149,7 +150,7 @@ func (d *DB) secondStep(ctx context.Context, q querier, s model.Settings, a mode
 	if err := q.QueryRowContext(ctx, `SELECT app_secret IS NOT NULL FROM factor WHERE account_id = +?`, a.ID).Scan(&step.App); err != nil {
 		return step, err
 	}
-	step.Passkey, err = d.askPasskey(ctx, q, s, a, now)
+	step.Passkey, err = d.askPasskey(ctx, q, s, noteOwn, note{Account: a.ID, Stamp: a.SessionStamp}, a, now)
 	return step, err
 }
 
@@ -356,7 +357,7 @@ func (d *DB) checkSelf(ctx context.Context, actor model.Actor, in model.SelfProo
 	if in.Passkey.IsZero() {
 		return d.checkOwnPassword(ctx, actor, in.Password)
 	}
-	return d.checkOwnPasskey(ctx, actor, in.Passkey)
+	return d.checkOwnPasskey(ctx, actor, in)
 }
 
 // onSelf is an act on one's own second factor, after a proof.
@@ -619,28 +620,110 @@ func (tx *Tx) dropFactor(ctx context.Context, accountID int64) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM factor WHERE account_id = +?`, accountID); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE account SET factor_at = NULL, factor_wanted_at = NULL WHERE id = +?`, accountID)
+	_, err := tx.ExecContext(ctx, `UPDATE account SET factor_at = NULL, factor_wanted_at = NULL, factor_doubted_at = NULL WHERE id = +?`, accountID)
 	return err
 }
 
-// ClearFactor takes away the second factor that somebody lost. The password
-// stays, and for a time nobody at the office sees a link of the account:
-// whoever clears the one and has the other would have the account
-// (product.md §3.4).
+// ClearFactor takes away the second factor that somebody lost. For a time nobody
+// at the office sees a link of the account: whoever clears the one and has the
+// other would have the account (product.md §3.4). For the same reason a password
+// that somebody at the office may know goes with it, and none is cleared while
+// letters may go to an address that was changed only just now.
+//
+// Where the role requires a second factor, the next one takes an emailed link:
+// that the caller was recognised on the telephone is not enough for the office.
 func (d *DB) ClearFactor(ctx context.Context, actor model.Actor, memberID int64) error {
 	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
 		if !a.HasFactor() {
 			return model.Conflict("This account has no second step.")
 		}
-		if err := tx.cancelLink(ctx, actor, a, "the second step was cleared"); err != nil {
+		if err := tx.settledAddress(ctx, a); err != nil {
 			return err
 		}
-		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second step. Signing in takes the password alone now."); err != nil {
+		if err := tx.cancelLink(ctx, actor, a, "the second factor was cleared"); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE account SET factor_cleared_at = ? WHERE id = +?`, tx.Now.Unix(), a.ID)
-		return err
+		known, err := tx.officeMayKnowPassword(ctx, a)
+		if err != nil {
+			return err
+		}
+		what := " Signing in takes the password alone now."
+		if known {
+			what = " Somebody at the office could have seen the link to your password, so that does not work any more either: choose a new one through the letter that comes with this one."
+		}
+		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second factor."+what); err != nil {
+			return err
+		}
+		over := tx.Now.Add(-model.FactorGrace)
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET factor_cleared_at = ?, factor_asked_at = ? WHERE id = +?`, tx.Now.Unix(), over.Unix(), a.ID); err != nil || !known {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET password_hash = NULL, password_version = password_version + 1 WHERE id = +?`, a.ID); err != nil {
+			return err
+		}
+		if a, err = accountByID(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		return tx.send(ctx, actor, a, model.LetterReset)
 	})
+}
+
+// settledAddress makes sure that an account's letters went to where they go now
+// for a while. The line of the act is what is kept of it longest.
+func (tx *Tx) settledAddress(ctx context.Context, a model.Account) error {
+	var at time.Time
+	if err := tx.QueryRowContext(ctx, `SELECT max(at) FROM audit WHERE member_id = +? AND act = +? AND at > +?`,
+		a.MemberID, model.ActEmailChanged, tx.Now.Add(-model.ClearedFor).Unix()).Scan(unix{&at}); err != nil || at.IsZero() {
+		return err
+	}
+	return model.Conflict("The email of this account was changed less than three days ago, so the second factor stays for now: whoever changed both could sign in as them. It can be cleared from " +
+		at.Add(model.ClearedFor).In(tx.settings.Location()).Format("Mon 2 Jan, 15:04") + " on.")
+}
+
+// officeMayKnowPassword reports whether the present password was set through
+// what somebody at the office had on screen or read out. They may have set it
+// themselves.
+func (tx *Tx) officeMayKnowPassword(ctx context.Context, a model.Account) (known bool, err error) {
+	if !a.HasPassword {
+		return false, nil
+	}
+	err = tx.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM reset r WHERE r.id = (SELECT max(id) FROM reset WHERE account_id = +? AND end_reason = +?) AND r.ended_at = +?
+			AND (r.spoken_at IS NOT NULL OR EXISTS (SELECT 1 FROM reset_shown s WHERE s.reset_id = r.id)))`,
+		a.ID, model.EndUsed, a.PasswordSetAt.Unix()).Scan(&known)
+	return known, err
+}
+
+// dropWithAccount is ClearFactor for an account that is about to be deleted.
+// Otherwise to delete it and make another one would be a way round all that
+// clearing takes.
+func (tx *Tx) dropWithAccount(ctx context.Context, actor model.Actor, a model.Account) error {
+	cleared := a.Factor.ClearedAt
+	if a.HasFactor() {
+		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office deleted your account, and your second factor with it."); err != nil {
+			return err
+		}
+		cleared = tx.Now
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE member SET factor_cleared_at = ? WHERE id = +?`, moment(cleared), a.MemberID)
+	return err
+}
+
+// clearedWith is when the second factor of somebody's former account went with
+// it. As long as that counts, the new one has its address: nobody at the office
+// sees its link, and nobody there is to say where it goes.
+func (tx *Tx) clearedWith(ctx context.Context, actor model.Actor, memberID int64, email string) (at time.Time, err error) {
+	var former string
+	err = tx.QueryRowContext(ctx, `
+		SELECT m.factor_cleared_at, coalesce((SELECT email FROM former_email WHERE member_id = m.id ORDER BY id DESC LIMIT 1), '')
+		FROM member m WHERE m.id = +?`, memberID).Scan(unix{&at}, &former)
+	if err != nil || !tx.Now.Before(at.Add(model.ClearedFor)) || actor.Kind == model.ByShell {
+		return at, err
+	}
+	if former == "" || model.EmailKey(former) != model.EmailKey(email) {
+		return at, model.Invalid("email", "The former account had a second factor. For three days after it was deleted, a new one can only be made with the same address.")
+	}
+	return at, nil
 }
 
 func (tx *Tx) clearFactor(ctx context.Context, actor model.Actor, a model.Account, what string) error {
@@ -681,7 +764,21 @@ func (d *DB) SendOwnLetter(ctx context.Context, actor model.Actor) error {
 		if ok, err := tx.mayAsk(ctx, a); err != nil || !ok {
 			return err
 		}
-		return tx.answer(ctx, model.MemberActor(actor.Network), []model.Account{a})
+		// What the office saw, or may yet see, would prove nothing.
+		r, err := unendedReset(ctx, tx, a.ID)
+		if err != nil {
+			return err
+		}
+		if r != nil && !r.MailedOnly {
+			if err := tx.cancelLink(ctx, actor, a, "for one that goes by letter only"); err != nil {
+				return err
+			}
+		}
+		if err := tx.answer(ctx, model.MemberActor(actor.Network), []model.Account{a}); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE reset SET mailed_only = 1 WHERE account_id = +? AND ended_at IS NULL`, a.ID)
+		return err
 	})
 }
 

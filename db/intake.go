@@ -194,6 +194,9 @@ func (tx *Tx) joinFromRoll(ctx context.Context, emailKey string, present []model
 			continue
 		}
 		a, err := tx.makeAccount(ctx, model.MemberActor(""), m, m.Email, true, "")
+		if model.KindOf(err) == model.KindInvalid {
+			continue // no account may be made at this address now: to whoever asked it is unknown
+		}
 		if err != nil {
 			return nil, err
 		}

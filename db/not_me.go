@@ -119,7 +119,7 @@ func (tx *Tx) disown(ctx context.Context, actor model.Actor, l disowned) error {
 	case model.NotMeLive:
 		return tx.endReset(ctx, l.reset, model.EndNotMe)
 	case model.NotMeUsed:
-		return tx.secure(ctx, actor, l.account)
+		return tx.secure(ctx, actor, l.account, l.UsedAt)
 	}
 	return nil // nothing opens anything
 }
@@ -127,7 +127,16 @@ func (tx *Tx) disown(ctx context.Context, actor model.Actor, l disowned) error {
 // secure shuts an account into which somebody else may have come: its sessions
 // end, its password is void, and a link to a new one goes to its address.
 // Former addresses are told too, in case the present one is not its holder's.
-func (tx *Tx) secure(ctx context.Context, actor model.Actor, a model.Account) error {
+//
+// A second factor stays. Whoever reads the mailbox can say all this, and the
+// second factor is there against exactly them; one that the thief set up opens
+// nothing without the password. But it keeps its holder out, so what was set up
+// since that password was chosen is told in a letter of its own, and the office,
+// which has to recognise them, is shown that it is to be cleared.
+func (tx *Tx) secure(ctx context.Context, actor model.Actor, a model.Account, usedAt time.Time) error {
+	if err := tx.doubtFactor(ctx, a, usedAt); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE account SET password_hash = NULL, password_version = password_version + 1 WHERE id = +?`, a.ID); err != nil {
 		return err
 	}
@@ -164,6 +173,29 @@ func (tx *Tx) secure(ctx context.Context, actor model.Actor, a model.Account) er
 		}
 	}
 	return nil
+}
+
+// doubtFactor tells of what was set up of a second factor since a moment.
+func (tx *Tx) doubtFactor(ctx context.Context, a model.Account, since time.Time) error {
+	has, err := secondFactors(ctx, tx, a)
+	if err != nil || !a.HasFactor() {
+		return err
+	}
+	fresh := has.Since(since)
+	what := "we were told that it was not you who chose your last password. Since then this was set up: " + fresh
+	switch {
+	case fresh == "":
+		return nil
+	case a.Factor.At.Before(since):
+		// It took the one before to set it up.
+		what += ". It still works, after your password. Look through what you have under “Second factor” in your account, and remove what you do not know."
+	default:
+		if _, err := tx.ExecContext(ctx, `UPDATE account SET factor_doubted_at = ? WHERE id = +?`, tx.Now.Unix(), a.ID); err != nil {
+			return err
+		}
+		what += ". If that was you, you need not do anything: it goes on working. If it was not, nobody can sign in with it alone, but you cannot without it either, until the office has cleared it for you."
+	}
+	return tx.changedFactor(ctx, model.SystemActor(), a, model.ActFactorDoubted, fresh, what)
 }
 
 const openNotMesQuery = `SELECT ` + accountColumns + `, w.reset_id, w.at, w.used

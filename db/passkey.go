@@ -140,12 +140,13 @@ func (d *DB) asked(purpose string, options any, session *webauthn.SessionData, n
 const (
 	noteWhole   = "passkey, whole sign-in"
 	noteOwn     = "passkey of an account"
+	noteSelf    = "passkey, once more"
 	noteNewPass = "new passkey"
 )
 
 // askPasskey asks for a passkey of an account: as its second factor, or to show
 // once more who is there. Nil if it has none that would work here.
-func (d *DB) askPasskey(ctx context.Context, q querier, s model.Settings, a model.Account, now time.Time) (*model.AskPasskey, error) {
+func (d *DB) askPasskey(ctx context.Context, q querier, s model.Settings, purpose string, n note, a model.Account, now time.Time, how ...webauthn.LoginOption) (*model.AskPasskey, error) {
 	rp, err := relyingParty(s)
 	if err != nil || rp == nil || !a.HasFactor() {
 		return nil, err
@@ -154,17 +155,18 @@ func (d *DB) askPasskey(ctx context.Context, q querier, s model.Settings, a mode
 	if err != nil || len(h.keys) == 0 {
 		return nil, err
 	}
-	options, session, err := rp.BeginLogin(h)
+	options, session, err := rp.BeginLogin(h, how...)
 	if err != nil {
 		return nil, err
 	}
-	ask, err := d.asked(noteOwn, options.Response, session, note{Account: a.ID, Stamp: a.SessionStamp}, now)
+	ask, err := d.asked(purpose, options.Response, session, n, now)
 	return &ask, err
 }
 
 // AskOwnPasskey asks whoever is signed in for a passkey, to show once more who
-// they are.
-func (d *DB) AskOwnPasskey(ctx context.Context, actor model.Actor) (*model.AskPasskey, error) {
+// they are. It stands for the password, so the device has to make sure who
+// touches it: a key that was left in a computer that was left open must not do.
+func (d *DB) AskOwnPasskey(ctx context.Context, actor model.Actor, sessionID int64) (*model.AskPasskey, error) {
 	s, err := d.Settings(ctx)
 	if err != nil {
 		return nil, err
@@ -173,7 +175,8 @@ func (d *DB) AskOwnPasskey(ctx context.Context, actor model.Actor) (*model.AskPa
 	if err != nil {
 		return nil, err
 	}
-	return d.askPasskey(ctx, d.point, s, a, d.Now())
+	return d.askPasskey(ctx, d.point, s, noteSelf, note{Account: a.ID, Stamp: a.SessionStamp, Session: sessionID}, a, d.Now(),
+		webauthn.WithUserVerification(protocol.VerificationRequired))
 }
 
 // AskAnyPasskey asks whoever stands before the sign-in page, nil where there
@@ -338,11 +341,12 @@ func (d *DB) SignInWithPasskey(ctx context.Context, in model.PasskeySignIn) (mod
 	return done, errors.Join(err, refused)
 }
 
-// checkOwnPasskey is checkOwnPassword by passkey.
-func (d *DB) checkOwnPasskey(ctx context.Context, actor model.Actor, in model.PasskeyAnswer) (me proof, err error) {
-	n, ok := d.openNote(noteOwn, in.Ticket, d.Now())
-	answer, err := parsePasskey(in)
-	if !ok || n.Account != actor.AccountID || err != nil {
+// checkOwnPasskey is checkOwnPassword by passkey: an answer to the question that
+// this very session was asked.
+func (d *DB) checkOwnPasskey(ctx context.Context, actor model.Actor, in model.SelfProof) (me proof, err error) {
+	n, ok := d.openNote(noteSelf, in.Passkey.Ticket, d.Now())
+	answer, err := parsePasskey(in.Passkey)
+	if !ok || n.Account != actor.AccountID || n.Session != in.Session || n.Stamp != actor.Stamp || err != nil {
 		return me, errOtherPasskey
 	}
 	wrong := false

@@ -229,6 +229,8 @@ func (d *DB) CancelReset(ctx context.Context, actor model.Actor, memberID int64)
 func status(actor model.Actor, a model.Account, r model.Reset) model.ResetStatus {
 	s := model.ResetStatus{Reset: r, MayCancel: actor.MayGovern(a) == nil}
 	switch err := actor.MaySeeLink(a); {
+	case r.MailedOnly && a.PendingRole == "" && !a.LinksOnlyMailed(r.MadeAt):
+		s.LinkHidden = "This link shows who reads their mail, so it goes by letter only and nobody at the office may see it."
 	case r.MailedOnly && a.PendingRole == "":
 		s.LinkHidden = "The second step was cleared a short while ago, so this link goes by letter only and nobody at the office may see it."
 	case r.MailedOnly:

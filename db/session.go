@@ -512,7 +512,7 @@ func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network strin
 		asked = tx.Now.Unix()
 	}
 	if _, err := tx.ExecContext(ctx, `
-		UPDATE account SET last_sign_in_at = ?, factor_wanted_at = NULL, factor_asked_at = coalesce(factor_asked_at, ?) WHERE id = +?`,
+		UPDATE account SET last_sign_in_at = ?, factor_wanted_at = NULL, factor_doubted_at = NULL, factor_asked_at = coalesce(factor_asked_at, ?) WHERE id = +?`,
 		tx.Now.Unix(), asked, accountID); err != nil {
 		return model.SignedIn{}, err
 	}

@@ -107,7 +107,7 @@ func (p *portal) renderSelf(w http.ResponseWriter, r *http.Request, status int, 
 	if err != nil {
 		return err
 	}
-	ask, err := p.DB.AskOwnPasskey(r.Context(), v.by())
+	ask, err := p.DB.AskOwnPasskey(r.Context(), v.by(), v.session.ID)
 	if err != nil {
 		return err
 	}

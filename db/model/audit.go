@@ -44,6 +44,7 @@ const (
 	ActFactorFailed  Act = "factor.failed" // and the code was not, or the passkey
 	ActFactorAdded   Act = "factor.added"
 	ActFactorRemoved Act = "factor.removed" // by its holder
+	ActFactorDoubted Act = "factor.doubted" // it came after a link that "It wasn't me" was said of
 	ActFactorCleared Act = "factor.cleared" // by somebody else
 	ActCodesMade     Act = "factor.codes_made"
 	ActCodeUsed      Act = "factor.code_used" // a recovery code

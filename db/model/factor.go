@@ -70,6 +70,7 @@ type FactorFacts struct {
 	AskedAt   time.Time // first sign-in without one that the role requires
 	WantedAt  time.Time // the password was right then, and no second factor has been given since
 	ClearedAt time.Time // by the office
+	DoubtedAt time.Time // "It wasn't me" was said of the link after which it was set up; zero once it was given
 	MailedAt  time.Time // a password was set through a link that nobody at the office saw
 }
 
@@ -115,6 +116,18 @@ func (s Settings) MaySetUpFactor(a Account, now time.Time) error {
 	}
 	return nil
 }
+
+// MayMoveNow says whether the office may give the account another address: not
+// while it may not see its links, or the letter that must not be seen would go
+// wherever it likes.
+func (a Account) MayMoveNow(now time.Time) error {
+	if a.LinksOnlyMailed(now) {
+		return errClearedLately
+	}
+	return nil
+}
+
+var errClearedLately = Conflict("The second factor was cleared less than three days ago, so the address stays as it is for now: whoever changed both could sign in as them.")
 
 // LinksOnlyMailed reports whether the office may not see the account's links
 // because it cleared the second factor a short while ago.
@@ -279,6 +292,24 @@ func (f SecondFactors) Ways() int {
 	return n
 }
 
+// Since says what of it was set up at or after a moment: "app for codes,
+// passkey (iPhone)". It is "" if nothing was.
+func (f SecondFactors) Since(t time.Time) string {
+	var fresh []string
+	if !f.AppAt.Before(t) {
+		fresh = append(fresh, "app for codes")
+	}
+	for _, k := range f.Passkeys {
+		if !k.MadeAt.Before(t) {
+			fresh = append(fresh, "passkey ("+k.Name+")")
+		}
+	}
+	if !f.CodesAt.Before(t) {
+		fresh = append(fresh, "recovery codes")
+	}
+	return strings.Join(fresh, ", ")
+}
+
 // Words says what there is: "app for codes and 2 passkeys, 8 recovery
 // codes left".
 func (f SecondFactors) Words() string {
@@ -344,7 +375,7 @@ type PasskeySignIn struct {
 type SelfProof struct {
 	Password Secret
 	Passkey  PasskeyAnswer
-	Session  int64 // of the browser; where the last factor is removed, it gets a new one
+	Session  int64 // of the browser, which was asked; where the last factor is removed, it gets a new one
 }
 
 // NewApp is an authenticator app that is being set up: nothing is stored until

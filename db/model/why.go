@@ -101,6 +101,10 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 		fact(false, time.Time{}, "They share the address with "+names(r.SharedWith)+". Each has a link and a password of their own.")
 	}
 
+	if a.HasFactor() && !a.Factor.DoubtedAt.IsZero() {
+		fact(true, a.Factor.DoubtedAt, "They said it wasn’t them who chose the last password. The second factor was set up after that, and may be somebody else’s.")
+		return step(StepClear, "Make sure that it is them, and ask whether they set up the second factor. If not, clear it: a new password alone would not let them in.")
+	}
 	if a.HasFactor() && !a.Factor.WantedAt.IsZero() && !a.Factor.WantedAt.Before(a.PasswordSetAt) {
 		fact(true, a.Factor.WantedAt, "The password was right then, but no second step has been given since.")
 		return step(StepClear, "Ask for their telephone, passkey or recovery codes. If they lost them all, clear the second step; a new password would not help.")
