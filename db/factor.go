@@ -328,6 +328,9 @@ func (tx *Tx) noteCodeUsed(ctx context.Context, a model.Account, network string)
 	if has.CodesLeft == 1 {
 		left = "One is left."
 	}
+	if has.FewCodes() {
+		left += " Make new ones soon: under “Second factor” in your account."
+	}
 	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Network: network}
 	return tx.changedFactor(ctx, actor, a, model.ActCodeUsed, left, "somebody signed in with your password and one of your recovery codes. "+left)
 }
@@ -579,13 +582,14 @@ func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, proof model.SelfP
 		if has.AppAt.IsZero() {
 			return errNoFactor
 		}
-		if err := tx.mayRemoveOne(a, has); err != nil {
+		last, err := tx.mayRemoveOne(a, has, model.Way{})
+		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE factor SET app_secret = NULL, app_step = 0, app_made_at = NULL WHERE account_id = +?`, a.ID); err != nil {
 			return err
 		}
-		in, err = tx.removed(ctx, actor, a, proof.Session, has, "app for codes", "the app for codes was removed.")
+		in, err = tx.removed(ctx, actor, a, proof.Session, last, "app for codes", "the app for codes was removed.")
 		return err
 	})
 	return in, err
@@ -593,17 +597,19 @@ func (d *DB) RemoveApp(ctx context.Context, actor model.Actor, proof model.SelfP
 
 // mayRemoveOne keeps the last way of giving a second factor where the role
 // requires one.
-func (tx *Tx) mayRemoveOne(a model.Account, has model.SecondFactors) error {
-	if has.Ways() == 1 && tx.settings.Factors.Require(a.Role) {
-		return model.Conflict("You need a second step, and this is the only one. Set up another one first.")
+func (tx *Tx) mayRemoveOne(a model.Account, has model.SecondFactors, goes model.Way) (last bool, err error) {
+	host, _ := model.PasskeyHost(tx.settings.BaseURL)
+	last = has.Last(goes, host)
+	if last && tx.settings.Factors.Require(a.Role) {
+		return last, model.Conflict("You need a second step, and this is the only one. Set up another one first.")
 	}
-	return nil
+	return last, nil
 }
 
-// removed ends the removal of one of the ways that there were. After the last
-// one sessions begin anew, as after the first.
-func (tx *Tx) removed(ctx context.Context, actor model.Actor, a model.Account, sessionID int64, had model.SecondFactors, note, what string) (in *model.SignedIn, err error) {
-	if had.Ways() == 1 {
+// removed ends the removal of a way. After the last one sessions begin anew, as
+// after the first.
+func (tx *Tx) removed(ctx context.Context, actor model.Actor, a model.Account, sessionID int64, last bool, note, what string) (in *model.SignedIn, err error) {
+	if last {
 		what += " Signing in takes the password alone now."
 		if err := tx.dropFactor(ctx, a.ID); err != nil {
 			return nil, err

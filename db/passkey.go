@@ -444,11 +444,12 @@ func (d *DB) AddPasskey(ctx context.Context, actor model.Actor, sessionID int64,
 		if added.Codes, err = tx.firstCodes(ctx, a); err != nil {
 			return err
 		}
-		if err := tx.storePasskey(ctx, a, made, rp.Config.RPID, device); err != nil {
+		name := model.NewPasskeyName(made.Authenticator.AAGUID, device)
+		if err := tx.storePasskey(ctx, a, made, rp.Config.RPID, name); err != nil {
 			return err
 		}
-		if err := tx.changedFactor(ctx, actor, a, model.ActFactorAdded, "passkey, "+device,
-			"a passkey was added ("+device+"). It can be used to sign in."); err != nil {
+		if err := tx.changedFactor(ctx, actor, a, model.ActFactorAdded, "passkey, "+name,
+			"a passkey was added ("+name+"). It can be used to sign in."); err != nil {
 			return err
 		}
 		added.SignIn, err = tx.raise(ctx, a, sessionID)
@@ -459,7 +460,7 @@ func (d *DB) AddPasskey(ctx context.Context, actor model.Actor, sessionID int64,
 
 var errNotMade = &model.Error{Kind: model.KindInvalid, Sentence: "Your browser did not make a passkey that works here. Please begin once more, or choose the app."}
 
-func (tx *Tx) storePasskey(ctx context.Context, a model.Account, made *webauthn.Credential, host, device string) error {
+func (tx *Tx) storePasskey(ctx context.Context, a model.Account, made *webauthn.Credential, host, name string) error {
 	made.Attestation = webauthn.CredentialAttestation{} // nobody asks who built the device
 	credential, err := json.Marshal(made)
 	if err != nil {
@@ -467,7 +468,7 @@ func (tx *Tx) storePasskey(ctx context.Context, a model.Account, made *webauthn.
 	}
 	res, err := tx.ExecContext(ctx, `
 		INSERT INTO passkey (account_id, credential_id, host, credential, name, password_version, made_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO NOTHING`, a.ID, made.ID, host, string(credential), device, a.PasswordVersion, tx.Now.Unix())
+		ON CONFLICT DO NOTHING`, a.ID, made.ID, host, string(credential), name, a.PasswordVersion, tx.Now.Unix())
 	if err != nil {
 		return err
 	}
@@ -484,27 +485,46 @@ func (d *DB) RemovePasskey(ctx context.Context, actor model.Actor, proof model.S
 		if err != nil {
 			return err
 		}
-		name, err := nameOf(has, id)
+		k, err := has.Passkey(id)
 		if err != nil {
 			return err
 		}
-		if err := tx.mayRemoveOne(a, has); err != nil {
+		last, err := tx.mayRemoveOne(a, has, model.Way{Host: k.Host})
+		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM passkey WHERE id = +? AND account_id = +?`, id, a.ID); err != nil {
 			return err
 		}
-		in, err = tx.removed(ctx, actor, a, proof.Session, has, "passkey, "+name, "a passkey was removed ("+name+").")
+		in, err = tx.removed(ctx, actor, a, proof.Session, last, "passkey, "+k.Name, "a passkey was removed ("+k.Name+").")
 		return err
 	})
 	return in, err
 }
 
-func nameOf(has model.SecondFactors, id int64) (string, error) {
-	for _, k := range has.Passkeys {
-		if k.ID == id {
-			return k.Name, nil
-		}
+// RenamePasskey gives one of one's own passkeys another name. It changes nothing
+// of what opens the account, so nothing is asked before it.
+func (d *DB) RenamePasskey(ctx context.Context, actor model.Actor, id int64, typed string) error {
+	name, wrong := model.CleanPasskeyName(typed)
+	if wrong != "" {
+		return model.Invalid("name", wrong)
 	}
-	return "", model.NotFound("There is no such passkey any more.")
+	return d.actBy(ctx, actor, func(tx *Tx) error {
+		a, err := accountByID(ctx, tx, actor.AccountID)
+		if err != nil {
+			return err
+		}
+		has, err := secondFactors(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		was, err := has.Passkey(id)
+		if err != nil || was.Name == name {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE passkey SET name = ? WHERE id = +? AND account_id = +?`, name, id, a.ID); err != nil {
+			return err
+		}
+		return tx.audit(ctx, actor, model.ActPasskeyNamed, about{member: a.MemberID, account: a.ID, note: was.Name + " → " + name})
+	})
 }

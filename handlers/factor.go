@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
 
 	"latchkey/db/model"
 	"latchkey/views"
@@ -78,10 +77,10 @@ func (p *portal) renderFactors(w http.ResponseWriter, r *http.Request, status in
 	if err != nil {
 		return err
 	}
-	_, passkeys := model.PasskeyHost(v.settings.BaseURL)
+	host, passkeys := model.PasskeyHost(v.settings.BaseURL)
 	return p.render(w, r, status, views.FactorsPage(p.page(r), views.FactorsProps{
 		Has: has, Off: *v.settings.Factors.Of(v.account.Role) == model.FactorOff, NeedsLetter: v.settings.NeedsLetter(v.account, now),
-		Passkeys: passkeys, LastOne: has.Ways() == 1 && v.settings.Factors.Require(v.account.Role), Sentence: sentence,
+		Passkeys: passkeys, Host: host, Required: v.settings.Factors.Require(v.account.Role), Sentence: sentence,
 	}))
 }
 
@@ -225,12 +224,35 @@ func (p *portal) ownPasskey(r *http.Request) (model.Passkey, error) {
 	if err != nil {
 		return model.Passkey{}, err
 	}
-	for _, k := range has.Passkeys {
-		if strconv.FormatInt(k.ID, 10) == r.PathValue("id") {
-			return k, nil
-		}
+	id, err := memberID(r) // a positive number, as there
+	if err != nil {
+		return model.Passkey{}, err
 	}
-	return model.Passkey{}, model.NotFound("There is no such passkey any more.")
+	return has.Passkey(id)
+}
+
+func (p *portal) showPasskeyName(w http.ResponseWriter, r *http.Request) error {
+	k, err := p.ownPasskey(r)
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.PasskeyNamePage(p.page(r), k, views.Form{Values: map[string]string{"name": k.Name}}))
+}
+
+func (p *portal) renamePasskey(w http.ResponseWriter, r *http.Request) error {
+	k, err := p.ownPasskey(r)
+	if err != nil {
+		return err
+	}
+	err = p.DB.RenamePasskey(r.Context(), visitOf(r).by(), k.ID, r.PostForm.Get("name"))
+	if f, ok := refusedForm(r, err); ok {
+		return p.render(w, r, http.StatusUnprocessableEntity, views.PasskeyNamePage(p.page(r), k, f))
+	}
+	if err != nil {
+		return p.refuseFactors(w, r, err)
+	}
+	tell(w, visitOf(r), noticePasskeyNamed, "")
+	return redirect(w, factorPath)
 }
 
 func (p *portal) askRemovePasskey(w http.ResponseWriter, r *http.Request) error {

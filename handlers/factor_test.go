@@ -256,9 +256,18 @@ func TestNobodyRemovesAnotherMembersPasskey(t *testing.T) {
 	nina, paul := browsers["Nina Holm"], browsers["Paul Berg"]
 	paul.get(path["Nina Holm"]).is(http.StatusNotFound)
 	paul.post(path["Nina Holm"], "current_password", dbtest.Password).is(http.StatusNotFound)
-	if a := nina.get("/account/two-factor").is(http.StatusOK); a.doc.Find(`a[href="`+path["Nina Holm"]+`"]`).Length() != 1 {
+	for _, name := range []string{"Paul’s own <b>key</b>", ""} {
+		paul.post(strings.Replace(path["Nina Holm"], "remove", "name", 1), "name", name).is(http.StatusNotFound)
+	}
+	paul.get(strings.Replace(path["Nina Holm"], "remove", "name", 1)).is(http.StatusNotFound)
+	if a := nina.get("/account/two-factor").is(http.StatusOK).saysNothingOf("Paul"); a.doc.Find(`a[href="`+path["Nina Holm"]+`"]`).Length() != 1 {
 		t.Error("her passkey is gone")
 	}
+	named := strings.Replace(path["Paul Berg"], "remove", "name", 1)
+	paul.submit(paul.get(named).is(http.StatusOK), `form[action="`+named+`"]`, "", "name", " ").is(http.StatusUnprocessableEntity).says("Please type a name")
+	paul.submit(paul.get(named).is(http.StatusOK), `form[action="`+named+`"]`, "", "name", "Paul’s own <b>key</b>").leads("/account/two-factor")
+	paul.get("/account/two-factor").says("Paul’s own <b>key</b>")
+	paul.get(path["Paul Berg"]).says("Paul’s own <b>key</b>: it does not")
 	paul.submit(paul.get(path["Paul Berg"]).is(http.StatusOK), `form[action="`+path["Paul Berg"]+`"]:not([data-passkey])`, "", "current_password", dbtest.Password).leads("/account/two-factor")
 	paul.get(path["Paul Berg"]).is(http.StatusNotFound)
 }

@@ -43,6 +43,7 @@ const (
 	noticeSeenTo          notice = "seen-to"
 	noticeNearSeenTo      notice = "near-seen-to"
 	noticeFactorAdded     notice = "factor-added"
+	noticePasskeyNamed    notice = "passkey-named"
 	noticeFactorRemoved   notice = "factor-removed"
 	noticeFactorCleared   notice = "factor-cleared"
 	noticeOwnLetter       notice = "own-letter"
@@ -77,6 +78,7 @@ var notices = map[notice]string{
 	noticeSeenTo:          "Seen to.",
 	noticeNearSeenTo:      "Seen to. What was typed is forgotten.",
 	noticeFactorAdded:     "It is set up. You can sign in with it from now on.",
+	noticePasskeyNamed:    "The passkey has its new name.",
 	noticeFactorRemoved:   "Removed. It does not sign you in any more.",
 	noticeFactorCleared:   "The second step is cleared. A letter tells them.",
 	noticeOwnLetter:       "The link is on its way to your email address.",

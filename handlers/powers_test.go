@@ -91,6 +91,8 @@ var powers = map[string]power{
 	"GET /account/two-factor/passkey":              {door: signedIn},
 	"POST /account/two-factor/passkey":             {door: signedIn},
 	"POST /account/two-factor/passkey/confirm":     {door: signedIn},
+	"GET /account/two-factor/passkey/{id}/name":    {door: signedIn},
+	"POST /account/two-factor/passkey/{id}/name":   {door: signedIn},
 	"GET /account/two-factor/passkey/{id}/remove":  {door: signedIn},
 	"POST /account/two-factor/passkey/{id}/remove": {door: signedIn},
 	"GET /account/two-factor/codes":                {door: signedIn},
@@ -152,6 +154,8 @@ var powers = map[string]power{
 // tried with other people's numbers.
 var othersTried = map[string]bool{
 	"POST /account/sessions/{id}/end":              true, // TestNobodyEndsAnotherMembersSession
+	"GET /account/two-factor/passkey/{id}/name":    true, // TestNobodyRemovesAnotherMembersPasskey
+	"POST /account/two-factor/passkey/{id}/name":   true, // the same
 	"GET /account/two-factor/passkey/{id}/remove":  true, // TestNobodyRemovesAnotherMembersPasskey
 	"POST /account/two-factor/passkey/{id}/remove": true, // the same
 }

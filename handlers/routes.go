@@ -63,6 +63,8 @@ func (p *portal) table() []route {
 		{get, factorPath + "/passkey", signedIn, p.askSelf("passkey")},
 		{post, factorPath + "/passkey", signedIn, p.beginPasskey},
 		{post, factorPath + "/passkey/confirm", signedIn, p.addPasskey},
+		{get, factorPath + "/passkey/{id}/name", signedIn, p.showPasskeyName},
+		{post, factorPath + "/passkey/{id}/name", signedIn, p.renamePasskey},
 		{get, factorPath + "/passkey/{id}/remove", signedIn, p.askRemovePasskey},
 		{post, factorPath + "/passkey/{id}/remove", signedIn, p.removePasskey},
 		{get, factorPath + "/codes", signedIn, p.askSelf("codes")},

@@ -279,6 +279,7 @@ var actNames = map[model.Act]string{
 	model.ActFactorAsked:   "Right password, second factor asked for",
 	model.ActFactorFailed:  "Second factor failed",
 	model.ActFactorAdded:   "Second factor set up",
+	model.ActPasskeyNamed:  "Passkey renamed",
 	model.ActFactorRemoved: "Second factor removed",
 	model.ActFactorDoubted: "Second factor may be somebody else’s",
 	model.ActFactorCleared: "Second factor cleared",

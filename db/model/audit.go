@@ -43,6 +43,7 @@ const (
 	ActFactorAsked   Act = "factor.asked"  // the password was right
 	ActFactorFailed  Act = "factor.failed" // and the code was not, or the passkey
 	ActFactorAdded   Act = "factor.added"
+	ActPasskeyNamed  Act = "factor.renamed" // a passkey, by its holder
 	ActFactorRemoved Act = "factor.removed" // by its holder
 	ActFactorDoubted Act = "factor.doubted" // it came after a link that "It wasn't me" was said of
 	ActFactorCleared Act = "factor.cleared" // by somebody else

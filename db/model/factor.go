@@ -292,6 +292,9 @@ func (f SecondFactors) Ways() int {
 	return n
 }
 
+// FewCodes reports whether it is time for new recovery codes.
+func (f SecondFactors) FewCodes() bool { return f.CodesLeft <= 2 }
+
 // Since says what of it was set up at or after a moment: "app for codes,
 // passkey (iPhone)". It is "" if nothing was.
 func (f SecondFactors) Since(t time.Time) string {
@@ -308,6 +311,37 @@ func (f SecondFactors) Since(t time.Time) string {
 		fresh = append(fresh, "recovery codes")
 	}
 	return strings.Join(fresh, ", ")
+}
+
+// Passkey is one of them.
+func (f SecondFactors) Passkey(id int64) (Passkey, error) {
+	for _, k := range f.Passkeys {
+		if k.ID == id {
+			return k, nil
+		}
+	}
+	return Passkey{}, NotFound("There is no such passkey any more.")
+}
+
+// Last reports whether the way that is to go is the last: one of those that work
+// under the portal's present address, where host is that of its passkeys, or the
+// last of all. What was made under a former address is kept and helps nobody.
+func (f SecondFactors) Last(goes Way, host string) bool {
+	left := 0
+	if !f.AppAt.IsZero() {
+		left++
+	}
+	for _, k := range f.Passkeys {
+		if k.Host == host {
+			left++
+		}
+	}
+	return f.Ways() == 1 || left == 1 && (goes.Host == "" || goes.Host == host)
+}
+
+// Way is one of the ways of giving a second factor.
+type Way struct {
+	Host string // of the passkey; "" is the app
 }
 
 // Words says what there is: "app for codes and 2 passkeys, 8 recovery
