@@ -742,14 +742,19 @@ func (d *DB) Colleagues(ctx context.Context, actor model.Actor) ([]model.Colleag
 	if err := actor.MayOwn(); err != nil {
 		return nil, err
 	}
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := d.Now()
 	all, err := rows(ctx, d.read, func(rs *sql.Rows) (c model.Colleague, err error) {
 		var link model.Reset
 		var letter model.Letter
 		more := append(ifFound(resetTargets(&link)), ifFound(letterTargets(&letter))...)
-		if c.Account, err = scanAccount(rs, more...); err != nil {
+		if c.Account, err = scanAccount(rs, append(more, &c.App, &c.Passkeys)...); err != nil {
 			return c, err
 		}
+		c.Required, c.FactorDue = settings.Factors.Require(c.GuardRole()), settings.Factors.FactorDue(c.Account)
 		if c.PendingRole != "" && link.ID != 0 {
 			c.Link = &link
 			c.LinkLives = link.Live(c.Account, now)
@@ -758,7 +763,9 @@ func (d *DB) Colleagues(ctx context.Context, actor model.Actor) ([]model.Colleag
 			}
 		}
 		return c, nil
-	}, `SELECT `+accountColumns+`, `+resetColumns+`, `+letterColumns+accountTables+`
+	}, `SELECT `+accountColumns+`, `+resetColumns+`, `+letterColumns+`,
+			EXISTS (SELECT 1 FROM factor f WHERE f.account_id = a.id AND f.app_secret IS NOT NULL),
+			(SELECT count(*) FROM passkey k WHERE k.account_id = a.id)`+accountTables+`
 		LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
 		LEFT JOIN letter l ON l.id = (SELECT max(letter_id) FROM letter_subject WHERE reset_id = r.id)
 		WHERE a.role <> 'member' OR a.pending_role <> ''

@@ -57,6 +57,8 @@ func (p *portal) admit(rt route, w http.ResponseWriter, r *http.Request) error {
 	return rt.handler(w, r)
 }
 
+const sessionCookie = "latchkey"
+
 // newSessions reads and writes the session cookie. There is no IdleTimeout: it
 // would write on every request. The idle clock is ours (model.SessionIdle).
 //
@@ -67,7 +69,7 @@ func newSessions(store scs.Store, secure bool) *scs.SessionManager {
 	s.Store, s.Codec = store, db.SessionCodec{}
 	s.Lifetime = model.SessionLifetime
 	s.HashTokenInStore = true
-	s.Cookie.Name = cookieName("latchkey", secure)
+	s.Cookie.Name = cookieName(sessionCookie, secure)
 	s.Cookie.Secure = secure
 	s.Cookie.HttpOnly = true
 	s.Cookie.SameSite = http.SameSiteLaxMode
@@ -161,6 +163,11 @@ func (p *portal) forget(w http.ResponseWriter, r *http.Request) error {
 // where they were. A part of a page must not be swapped for the sign-in page,
 // so htmx is told to leave the page as a whole.
 func (p *portal) askToSignIn(w http.ResponseWriter, r *http.Request) error {
+	if readCookie(r, sessionCookie) != "" {
+		// Not taken back: a poll that comes late would take the one of whoever
+		// signed in meanwhile.
+		tell(w, visitOf(r), noticeSessionOver, "")
+	}
 	to := "/sign-in"
 	if next := returnTo(r); next != "" {
 		to += "?next=" + url.QueryEscape(next)

@@ -347,6 +347,15 @@ type Way struct {
 // Words says what there is: "app for codes and 2 passkeys, 8 recovery
 // codes left".
 func (f SecondFactors) Words() string {
+	left := fmt.Sprintf("%d recovery codes left", f.CodesLeft)
+	if f.CodesLeft == 1 {
+		left = "one recovery code left"
+	}
+	return f.Kinds() + ", " + left
+}
+
+// Kinds is Words without the recovery codes.
+func (f SecondFactors) Kinds() string {
 	var ways []string
 	if !f.AppAt.IsZero() {
 		ways = append(ways, "app for codes")
@@ -358,11 +367,7 @@ func (f SecondFactors) Words() string {
 	default:
 		ways = append(ways, fmt.Sprintf("%d passkeys", n))
 	}
-	left := fmt.Sprintf("%d recovery codes left", f.CodesLeft)
-	if f.CodesLeft == 1 {
-		left = "one recovery code left"
-	}
-	return strings.Join(ways, " and ") + ", " + left
+	return strings.Join(ways, " and ")
 }
 
 // AskPasskey is what a browser needs to ask for a passkey, or to make one.

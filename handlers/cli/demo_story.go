@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pquerna/otp/hotp"
+
 	"latchkey/db"
 	"latchkey/db/model"
 )
@@ -33,6 +35,7 @@ type story struct {
 	today time.Time
 
 	people map[string]model.Member       // on the roll, by name
+	apps   map[string]model.Secret       // keys of their apps for codes, by name
 	inbox  map[string][]model.LetterLink // by address, of the newest letter with links
 	staff  model.Actor
 	events []event
@@ -47,7 +50,7 @@ type event struct {
 // furnish makes the demonstration's portal in a folder and gives its owner's
 // password.
 func furnish(ctx context.Context, folder, base string, now time.Time) (password string, err error) {
-	s := &story{today: now, people: map[string]model.Member{}, inbox: map[string][]model.LetterLink{}}
+	s := &story{today: now, people: map[string]model.Member{}, apps: map[string]model.Secret{}, inbox: map[string][]model.LetterLink{}}
 	password = passphrase()
 
 	// In the past there was a mail server, which took the letters. It is never
@@ -169,7 +172,7 @@ func (s *story) found(base, password string) {
 		settings.Factors = model.DefaultFactorRules
 		return s.d.ChangeSettings(ctx, founder, settings)
 	})
-	colleague := func(ago time.Duration, m model.Member, role model.Role, then func(model.Account)) {
+	colleague := func(ago time.Duration, m model.Member, role model.Role, then func(context.Context, model.SignedIn, string) error) {
 		var id int64
 		s.at(ago, func(ctx context.Context) (err error) {
 			id, err = s.d.InviteStaff(ctx, founder, model.Invite{FirstName: m.FirstName, LastName: m.LastName, Email: m.Email, Role: role})
@@ -184,12 +187,18 @@ func (s *story) found(base, password string) {
 			if err != nil {
 				return err
 			}
-			then(in.Account)
+			if err := then(ctx, in, password); err != nil {
+				return err
+			}
 			return s.complete(ctx, founder, id, m)
 		})
 	}
-	colleague(151*day-time.Hour, staff, model.RoleStaff, func(a model.Account) { s.staff = actor(a) })
-	colleague(120*day, viewer, model.RoleViewer, func(model.Account) {})
+	colleague(151*day-time.Hour, staff, model.RoleStaff, func(ctx context.Context, in model.SignedIn, password string) error {
+		a, err := s.setUpApp(ctx, in, password)
+		s.staff = actor(a)
+		return err
+	})
+	colleague(120*day, viewer, model.RoleViewer, func(context.Context, model.SignedIn, string) error { return nil })
 }
 
 // members is what went well: people who got in, and a few who never tried.
@@ -213,9 +222,16 @@ func (s *story) members() {
 			return err
 		})
 		s.at(m.signedIn, func(ctx context.Context) error {
-			_, err := s.signIn(ctx, s.people[m.name].Email, password, m.device, atHome)
+			in, err := s.signIn(ctx, s.people[m.name].Email, password, m.device, atHome)
+			if err != nil || m.name != withApp {
+				return err
+			}
+			_, err = s.setUpApp(ctx, in, password)
 			return err
 		})
+		if m.name == withApp {
+			s.withoutTelephone(m.device, &password)
+		}
 	}
 	for i, name := range []string{"Bodil Højgaard", "Đặng Thị Hương", "José Núñez", "Zsófia Szűcs", "Kwame Asante",
 		"Ірина Мельник", "Lakshmi Venkataraman", "Kenji Watanabe", "Inês Falcão"} {
@@ -235,6 +251,68 @@ func (s *story) members() {
 		m.Phone, m.Notes = "07700 900871", "New telephone since she moved; letters to the workshop, please."
 		return s.complete(ctx, s.staff, m.ID, m)
 	})
+}
+
+// withApp is a member with a second factor.
+const withApp = "Łukasz Wiśniewski"
+
+// withoutTelephone is somebody with an app for codes, who used it, and today has
+// a new telephone without it.
+func (s *story) withoutTelephone(device string, password *string) {
+	step := func(ctx context.Context) (model.SecondProof, error) {
+		in, err := s.signIn(ctx, s.people[withApp].Email, *password, device, atHome)
+		if err != nil || in.Second == nil {
+			return model.SecondProof{}, fmt.Errorf("no second factor was asked for: %w", err)
+		}
+		return model.SecondProof{Ticket: in.Second.Ticket, Device: device, Network: atHome}, nil
+	}
+	s.at(17*day, func(ctx context.Context) error {
+		proof, err := step(ctx)
+		if err != nil {
+			return err
+		}
+		if proof.Code, err = s.code(s.apps[withApp]); err != nil {
+			return err
+		}
+		_, err = s.d.ProveFactor(ctx, proof)
+		return err
+	})
+	s.at(50*time.Minute, func(ctx context.Context) error {
+		proof, err := step(ctx)
+		if err != nil {
+			return err
+		}
+		proof.Code = "000000"
+		if _, err = s.d.ProveFactor(ctx, proof); model.KindOf(err) != model.KindInvalid {
+			return fmt.Errorf("a wrong code was not refused: %w", err)
+		}
+		return nil
+	})
+}
+
+// setUpApp has somebody who just signed in set up an app for codes.
+func (s *story) setUpApp(ctx context.Context, in model.SignedIn, password string) (model.Account, error) {
+	who := actor(in.Account)
+	who.Network = in.Session.Network
+	app, err := s.d.BeginApp(ctx, who, model.SelfProof{Password: model.NewSecret(password)})
+	if err != nil {
+		return in.Account, err
+	}
+	code, err := s.code(app.Secret)
+	if err != nil {
+		return in.Account, err
+	}
+	added, err := s.d.ConfirmApp(ctx, who, in.Session.ID, app.Ticket, code)
+	if err != nil {
+		return in.Account, err
+	}
+	s.apps[in.Account.Name] = app.Secret
+	return added.SignIn.Account, nil
+}
+
+// code is what an app shows now.
+func (s *story) code(key model.Secret) (string, error) {
+	return hotp.GenerateCode(strings.ReplaceAll(key.Reveal(), " ", ""), uint64(model.AppStep(s.d.Now())))
 }
 
 // troubles is why the office's telephone rings.
