@@ -72,7 +72,7 @@ func (ink *pen) clearFactor(r *model.AccountRecord) {
 		return
 	}
 	ink.openAsk(r.Member.ID, "/two-factor/clear", "Clear second step",
-		"For somebody who lost their telephone and their recovery codes. Make sure that it is them. The password stays, sessions and an open link end, and a letter tells them. For three days, links go by letter only.")
+		"For somebody who lost their telephone and their recovery codes. Make sure that it is them. The password stays, unless somebody here could have seen the link that set it; sessions and an open link end, and a letter tells them. For three days, links go by letter only and the email stays as it is.")
 	ink.raw(`<button class="grave">Clear the second step</button>`)
 	ink.closeAsk()
 }
