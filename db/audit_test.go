@@ -179,7 +179,20 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	notMe = dbtest.NotMe(t, d, nina)
 	dbtest.SetPassword(t, d, nina, next)
 	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
-	_, _, _ = dbtest.App(t, d, clock, me, next)
+	_, _, me = dbtest.App(t, d, clock, me, next)
+	ask, err := d.BeginPasskey(ctx, me, model.SelfProof{Password: model.NewSecret(next)})
+	must(t, err)
+	secret("question for a passkey", ask.Ticket)
+	device := dbtest.NewAuthenticator(t)
+	s, err = d.Settings(ctx)
+	must(t, err)
+	device.Origin = s.BaseURL
+	device.RPID, _ = model.PasskeyHost(s.BaseURL)
+	_, err = d.AddPasskey(ctx, me, 0, device.Make(t, ask), "Firefox on Linux")
+	must(t, err)
+	has, err := d.SecondFactors(ctx, me)
+	must(t, err)
+	must(t, d.RenamePasskey(ctx, me, has.Passkeys[0].ID, "the blue one"))
 	sayNotMe(t, d, notMe)
 	must(t, d.DeleteAccount(ctx, staff, nina))
 	keys := func() {
