@@ -329,7 +329,7 @@ func (tx *Tx) noteCodeUsed(ctx context.Context, a model.Account, network string)
 		left = "One is left."
 	}
 	if has.FewCodes() {
-		left += " Make new ones soon: under “Second factor” in your account."
+		left += " Make new ones soon: under “Second step” in your account."
 	}
 	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Network: network}
 	return tx.changedFactor(ctx, actor, a, model.ActCodeUsed, left, "somebody signed in with your password and one of your recovery codes. "+left)
@@ -646,7 +646,7 @@ func (d *DB) ClearFactor(ctx context.Context, actor model.Actor, memberID int64)
 		if err := tx.settledAddress(ctx, a); err != nil {
 			return err
 		}
-		if err := tx.cancelLink(ctx, actor, a, "the second factor was cleared"); err != nil {
+		if err := tx.cancelLink(ctx, actor, a, "the second step was cleared"); err != nil {
 			return err
 		}
 		known, err := tx.officeMayKnowPassword(ctx, a)
@@ -657,7 +657,7 @@ func (d *DB) ClearFactor(ctx context.Context, actor model.Actor, memberID int64)
 		if known {
 			what = " Somebody at the office could have seen the link to your password, so that does not work any more either: choose a new one through the letter that comes with this one."
 		}
-		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second factor."+what); err != nil {
+		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office cleared your second step."+what); err != nil {
 			return err
 		}
 		over := tx.Now.Add(-model.FactorGrace)
@@ -682,7 +682,7 @@ func (tx *Tx) settledAddress(ctx context.Context, a model.Account) error {
 		a.MemberID, model.ActEmailChanged, tx.Now.Add(-model.ClearedFor).Unix()).Scan(unix{&at}); err != nil || at.IsZero() {
 		return err
 	}
-	return model.Conflict("The email of this account was changed less than three days ago, so the second factor stays for now: whoever changed both could sign in as them. It can be cleared from " +
+	return model.Conflict("The email of this account was changed less than three days ago, so the second step stays for now: whoever changed both could sign in as them. It can be cleared from " +
 		at.Add(model.ClearedFor).In(tx.settings.Location()).Format("Mon 2 Jan, 15:04") + " on.")
 }
 
@@ -706,7 +706,7 @@ func (tx *Tx) officeMayKnowPassword(ctx context.Context, a model.Account) (known
 func (tx *Tx) dropWithAccount(ctx context.Context, actor model.Actor, a model.Account) error {
 	cleared := a.Factor.ClearedAt
 	if a.HasFactor() {
-		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office deleted your account, and your second factor with it."); err != nil {
+		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office deleted your account, and your second step with it."); err != nil {
 			return err
 		}
 		cleared = tx.Now
@@ -727,7 +727,7 @@ func (tx *Tx) clearedWith(ctx context.Context, actor model.Actor, memberID int64
 		return at, err
 	}
 	if former == "" || model.EmailKey(former) != model.EmailKey(email) {
-		return at, model.Invalid("email", "The former account had a second factor. For three days after it was deleted, a new one can only be made with the same address.")
+		return at, model.Invalid("email", "The former account had a second step. For three days after it was deleted, a new one can only be made with the same address.")
 	}
 	return at, nil
 }

@@ -98,7 +98,7 @@ func TestDeletingAnAccountClearsItsSecondFactorLikeClearing(t *testing.T) {
 	staff := dbtest.Person(t, m.d, "Eve Staff", model.RoleStaff)
 	dbtest.Deliver(t, m.d)
 	must(t, m.d.DeleteAccount(t.Context(), staff, m.MemberID))
-	if got := factorLetters(t, m.d); !strings.Contains(got, miasEmail+": Eve Staff at the office deleted your account, and your second factor with it.") {
+	if got := factorLetters(t, m.d); !strings.Contains(got, miasEmail+": Eve Staff at the office deleted your account, and your second step with it.") {
 		t.Errorf("the member is told: %q", got)
 	}
 	page, err := m.d.Activity(t.Context(), staff, m.MemberID, 0)

@@ -188,7 +188,7 @@ func (tx *Tx) doubtFactor(ctx context.Context, a model.Account, since time.Time)
 		return nil
 	case a.Factor.At.Before(since):
 		// It took the one before to set it up.
-		what += ". It still works, after your password. Look through what you have under “Second factor” in your account, and remove what you do not know."
+		what += ". It still works, after your password. Look through what you have under “Second step” in your account, and remove what you do not know."
 	default:
 		if _, err := tx.ExecContext(ctx, `UPDATE account SET factor_doubted_at = ? WHERE id = +?`, tx.Now.Unix(), a.ID); err != nil {
 			return err

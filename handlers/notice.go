@@ -54,7 +54,7 @@ var notices = map[notice]string{
 	noticePasswordSet:     "Your password is changed. Sign in with it, and bookmark this page.",
 	noticePasswordChanged: "Your password is changed. You are signed out everywhere else.",
 	noticeSignedOut:       "You are signed out.",
-	noticeSessionOver:     "You are not signed in here any more. That happens after 12 hours without use, when your password, role or second factor changes, and when you or the office sign you out. Please sign in again.",
+	noticeSessionOver:     "You are not signed in here any more. That happens after 12 hours without use, when your password, role or second step changes, and when you or the office sign you out. Please sign in again.",
 	noticeSetUp:           "The portal is ready. Sign in with the password you just chose.",
 	noticeMemberAdded:     "Member added.",
 	noticeSaved:           "Saved.",

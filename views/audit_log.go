@@ -84,7 +84,7 @@ type actGroup struct {
 }
 
 var nounNames = map[string]string{
-	"member": "Records", "account": "Accounts", "reset": "Links", "password": "Passwords", "factor": "Second factors", "session": "Signing in",
+	"member": "Records", "account": "Accounts", "reset": "Links", "password": "Passwords", "factor": "Second step", "session": "Signing in",
 	"letter": "Letters", "template": "Texts of letters", "setting": "Settings", "dkim": "Signing of letters", "key": "Keys", "portal": "Portal",
 }
 

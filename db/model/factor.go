@@ -127,7 +127,7 @@ func (a Account) MayMoveNow(now time.Time) error {
 	return nil
 }
 
-var errClearedLately = Conflict("The second factor was cleared less than three days ago, so the address stays as it is for now: whoever changed both could sign in as them.")
+var errClearedLately = Conflict("The second step was cleared less than three days ago, so the address stays as it is for now: whoever changed both could sign in as them.")
 
 // LinksOnlyMailed reports whether the office may not see the account's links
 // because it cleared the second factor a short while ago.

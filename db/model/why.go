@@ -102,8 +102,8 @@ func (r AccountRecord) Explain(maySend bool, now time.Time) Why {
 	}
 
 	if a.HasFactor() && !a.Factor.DoubtedAt.IsZero() {
-		fact(true, a.Factor.DoubtedAt, "They said it wasn’t them who chose the last password. The second factor was set up after that, and may be somebody else’s.")
-		return step(StepClear, "Make sure that it is them, and ask whether they set up the second factor. If not, clear it: a new password alone would not let them in.")
+		fact(true, a.Factor.DoubtedAt, "They said it wasn’t them who chose the last password. The second step was set up after that, and may be somebody else’s.")
+		return step(StepClear, "Make sure that it is them, and ask whether they set up the second step. If not, clear it: a new password alone would not let them in.")
 	}
 	if a.HasFactor() && !a.Factor.WantedAt.IsZero() && !a.Factor.WantedAt.Before(a.PasswordSetAt) {
 		fact(true, a.Factor.WantedAt, "The password was right then, but no second step has been given since.")
