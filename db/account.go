@@ -178,7 +178,8 @@ const recordQuery = `
 		EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.id),
 		EXISTS (SELECT 1 FROM reset_shown v WHERE v.reset_id = r.id AND v.account_id = +?2),
 		` + actorStands + `,
-		EXISTS (SELECT 1 FROM near_login w WHERE w.member_id = m.id), ` + mailColumn + `
+		EXISTS (SELECT 1 FROM near_login w WHERE w.member_id = m.id),
+		EXISTS (SELECT 1 FROM email_change e WHERE e.account_id = a.id AND e.ended_at IS NULL), ` + mailColumn + `
 	FROM member m
 	LEFT JOIN account a ON a.member_id = m.id
 	LEFT JOIN reset r ON r.id = (SELECT max(id) FROM reset WHERE account_id = a.id)
@@ -200,18 +201,18 @@ type recordRow struct {
 
 // seen is what a look at a record tells besides what it shows.
 type seen struct {
-	failures, shared, signedIn, near bool
+	failures, shared, signedIn, near, moving bool
 
 	shown       bool // the line that this person had the link on screen is written
 	actorStands bool // see still
 }
 
-// recordRows are used again: to put together what 58 columns are scanned to
+// recordRows are used again: to put together what 59 columns are scanned to
 // takes as long as the scan.
 var recordRows = sync.Pool{New: func() any {
 	row := new(recordRow)
 	row.into = slices.Concat(headTargets(&row.member), ifFound(bareAccountTargets(&row.account)), ifFound(resetTargets(&row.link)),
-		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands, &row.near},
+		ifFound(letterTargets(&row.letter)), []any{&row.failures, &row.shared, &row.signedIn, &row.shown, &row.actorStands, &row.near, &row.moving},
 		ifFound([]any{&row.account.Mail}))
 	return row
 }}
@@ -266,6 +267,11 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 	}
 	if s.shared {
 		if r.SharedWith, err = sharers(ctx, q, a); err != nil {
+			return r, s, err
+		}
+	}
+	if s.moving {
+		if r.NewEmail, err = pendingEmail(ctx, q, a, now); err != nil {
 			return r, s, err
 		}
 	}
@@ -414,29 +420,13 @@ func (tx *Tx) usableEmail(ctx context.Context, m model.Member, a model.Account, 
 	if err != nil {
 		return "", err
 	}
-	holders := people(all, a.ID)
-	if len(holders) == 0 {
-		return email, nil
+	if taken := tx.settings.EmailTaken(a, email, all); taken != nil {
+		return "", taken
 	}
-	taken := &model.EmailTakenError{Email: email, Holders: holders}
-	office := a.GuardRole().InOffice()
-	for _, h := range all {
-		office = office || h.ID != a.ID && h.GuardRole().InOffice()
+	if holders := people(all, a.ID); len(holders) > 0 && !share {
+		return "", &model.EmailTakenError{Email: email, Holders: holders, MayShare: true}
 	}
-	switch {
-	case office:
-		// Whoever reads a shared mailbox could take over the colleague.
-		taken.Sentence = "Accounts of the office never share an address. Please use another one."
-	case !tx.settings.Households:
-		taken.Sentence = "Sharing an address is switched off. Please use another one, or the member number."
-	case len(holders) >= model.HouseholdLimit:
-		taken.Sentence = "Eight people share this address already; there is no room for more. Please use another one."
-	case !share:
-		taken.MayShare = true
-	default:
-		return email, nil
-	}
-	return "", taken
+	return email, nil
 }
 
 // saltFor is the salt of an address: the one its accounts have, else a new
@@ -472,6 +462,9 @@ func (d *DB) ChangeEmail(ctx context.Context, actor model.Actor, memberID int64,
 			return model.Invalid("email", "This is the address the account has already.")
 		}
 		if err := tx.cancelLink(ctx, actor, a, "the email was changed"); err != nil {
+			return err
+		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
 			return err
 		}
 		salt, err := tx.saltFor(ctx, email)
@@ -566,6 +559,9 @@ func (d *DB) SetRole(ctx context.Context, actor model.Actor, memberID int64, rol
 		if err := tx.cancelLink(ctx, actor, a, "the role was changed"); err != nil {
 			return err
 		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE account SET role = ?, pending_role = ?, factor_asked_at = NULL WHERE id = +?`, now, pending, a.ID); err != nil {
 			return err
 		}
@@ -632,6 +628,9 @@ func (d *DB) Disable(ctx context.Context, actor model.Actor, memberID int64) err
 		if err := tx.cancelLink(ctx, actor, a, "the account was disabled"); err != nil {
 			return err
 		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
+			return err
+		}
 		if err := tx.cancelSeen(ctx, actor, a); err != nil {
 			return err
 		}
@@ -671,6 +670,9 @@ func (d *DB) Enable(ctx context.Context, actor model.Actor, memberID int64) erro
 func (d *DB) DeleteAccount(ctx context.Context, actor model.Actor, memberID int64) error {
 	return d.govern(ctx, actor, memberID, func(tx *Tx, a model.Account) error {
 		if err := tx.cancelLink(ctx, actor, a, "the account was deleted"); err != nil {
+			return err
+		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
 			return err
 		}
 		if err := tx.cancelSeen(ctx, actor, a); err != nil {
@@ -879,6 +881,9 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		if err := tx.cancelLink(ctx, actor, a, "made an owner on the machine"); err != nil {
 			return err
 		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
+			return err
+		}
 		// The salt is new because the hash was made before the transaction, and
 		// nobody shares the address of an owner.
 		if _, err := tx.ExecContext(ctx, `
@@ -1019,8 +1024,12 @@ func (tx *Tx) setUpOwner(ctx context.Context, actor model.Actor, m model.Member)
 	if err != nil {
 		return model.Account{}, err
 	}
-	if len(all) > 0 {
+	switch len(all) {
+	case 0:
+	case 1:
 		return all[0], nil
+	default:
+		return model.Account{}, model.Invalid("email", "Several people share this address. An owner needs one of their own.")
 	}
 	email := m.Email
 	if m, err = tx.newcomer(ctx, actor, m); err != nil {

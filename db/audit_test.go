@@ -148,6 +148,21 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	dbtest.SetPassword(t, d, nina, next)
 	clock.Add(model.ClearedFor) // since the email was changed
 	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
+	for _, keep := range []bool{true, false} {
+		must(t, d.AskEmail(ctx, me, model.NewEmail{Email: "nina.new@example.org", Current: model.NewSecret(next)}))
+		to := dbtest.EmailToken(t, d, me)
+		secret(fmt.Sprint("link to a new address, kept ", keep), to)
+		if keep {
+			must(t, d.CancelEmail(ctx, me))
+			continue
+		}
+		_, err = d.ConfirmEmail(ctx, model.EmailConfirm{Token: to, Network: home})
+		must(t, err)
+		must(t, d.AskEmail(ctx, mine(t, d, nina), model.NewEmail{Email: "n.holm@example.org", Current: model.NewSecret(next)}))
+		_, err = d.ConfirmEmail(ctx, model.EmailConfirm{Token: dbtest.EmailToken(t, d, me)})
+		must(t, err)
+	}
+	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
 	self := model.SelfProof{Password: model.NewSecret(next)}
 	for range 2 {
 		clock.Add(time.Minute)
@@ -210,6 +225,13 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	_, err = d.RetireKeys(ctx, model.ShellActor())
 	must(t, err)
 	return d, clock, folder, secrets
+}
+
+// mine is a member as an actor, as they are now.
+func mine(t *testing.T, d *db.DB, memberID int64) model.Actor {
+	t.Helper()
+	a := dbtest.Account(t, d, memberID)
+	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp}
 }
 
 func must1(t *testing.T) func(model.Secret, error) model.Secret {

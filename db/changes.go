@@ -119,7 +119,7 @@ var keptOfNobody = map[string]bool{
 	"reset": true, "reset_shown": true, "letter_subject": true, "letter_attempt": true,
 	"audit": true, "audit_detail": true, "failure": true, "code_try": true, "intake": true, "near_login": true, "former_email": true,
 	"member_term": true, "member_crowd": true, "template": true, "not_me": true,
-	"factor": true, "recovery_code": true, "passkey": true,
+	"factor": true, "recovery_code": true, "passkey": true, "email_change": true,
 }
 
 // written is the table that a statement changes, "" if it does not begin with

@@ -194,6 +194,7 @@ func (d *DB) RotateKey(ctx context.Context, actor model.Actor) (id string, err e
 // of the row that is bound to them. The settings have theirs besides.
 var sealedColumns = []struct{ table, column, row string }{
 	{"account", "password_hash", "id"},
+	{"email_change", "password_hash", "id"},
 	{"factor", "app_secret", "account_id"},
 	{"factor", "code_key", "account_id"},
 }
@@ -211,6 +212,9 @@ var keyHolders = []struct{ one, many, query string }{
 		SELECT count(*), coalesce(max(r.made_at) + %[1]d, 0) FROM reset r
 		WHERE r.key_id = +?1 AND r.made_at + %[1]d > +?2 AND EXISTS (SELECT 1 FROM account a WHERE a.id = r.account_id)
 			AND NOT EXISTS (SELECT 1 FROM not_me w WHERE w.reset_id = r.id)`, int64(model.NotMeFor/time.Second))},
+	{"link to a new email address", "links to a new email address", `
+		SELECT count(*), coalesce(max(expires_at), 0) FROM email_change
+		WHERE ended_at IS NULL AND key_id = +?1 AND expires_at > +?2`},
 	{"code that was read out", "codes that were read out", fmt.Sprintf(`
 		SELECT count(*), coalesce(max(spoken_at) + %[1]d, 0) FROM reset
 		WHERE ended_at IS NULL AND spoken_at + %[1]d > +?2 AND instr(spoken, CAST(?1 || '.' AS BLOB)) = 1`, int64(model.SpokenCodeLife/time.Second))},

@@ -376,6 +376,7 @@ func TestEveryColumnThatDependsOnAKeyIsKnownToRetire(t *testing.T) {
 		"account.password_hash": "sealedColumns", "setting.sealed": "the settings",
 		"factor.app_secret": "sealedColumns", "factor.code_key": "sealedColumns", "recovery_code.hash": "under factor.code_key", "passkey.credential_id": "no key in it",
 		"reset.key_id": "keyHolders", "reset.spoken": "keyHolders",
+		"email_change.password_hash": "sealedColumns", "email_change.key_id": "keyHolders", "email_change.selector": "no key in it", "email_change.salt": "no key in it",
 		"account.salt": "no key in it", "reset.selector": "no key in it", "sessions.data": "no key in it", "member_crowd.places": "no key in it",
 		"failure.bucket": "begins anew", "failure.login": "begins anew", "code_try.key": "begins anew", "intake.network": "two days at most, and only counts",
 	}

@@ -23,6 +23,8 @@ type letterFacts struct {
 	By        string `json:"by,omitempty"`         // who did it
 	What      string `json:"what,omitempty"`       // settings_changed: in words
 
+	EmailChange int64 `json:"email_change,omitempty"` // letters to a new address
+
 	Draft *letterDraft `json:"draft,omitempty"` // of a test
 }
 
@@ -414,6 +416,11 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 	if facts.ChangedAt != 0 {
 		c.ChangedAt = time.Unix(facts.ChangedAt, 0).UTC()
 	}
+	if l.Kind == model.LetterEmailConfirm {
+		if c.Links, err = d.emailLink(ctx, q, s, l, now, links); err != nil {
+			return c, err
+		}
+	}
 	about, err := letterSubjects(ctx, q, l.ID)
 	if err != nil {
 		return c, err
@@ -566,6 +573,15 @@ func (tx *Tx) settleLetter(ctx context.Context, id int64, how model.Delivery) er
 				if s.reset.ExpiresAt.After(until) {
 					until = s.reset.ExpiresAt
 				}
+			}
+		}
+		if l.Kind == model.LetterEmailConfirm {
+			c, a, err := changeOfLetter(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if live = c != nil && c.Live(a, tx.Now); live {
+				until = c.ExpiresAt
 			}
 		}
 	}

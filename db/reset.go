@@ -447,7 +447,7 @@ func (tx *Tx) mayAsk(ctx context.Context, a model.Account) (bool, error) {
 	err := tx.QueryRowContext(ctx, `
 		SELECT count(*) FILTER (WHERE l.created_at > +?), count(*)
 		FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-		WHERE s.account_id = +? AND (l.asked_kind = 'member' OR l.kind = 'trouble') AND l.kind <> 'password_changed' AND l.created_at > +?`,
+		WHERE s.account_id = +? AND (l.asked_kind = 'member' OR l.kind = 'trouble') AND l.kind NOT IN ('password_changed', 'email_changed') AND l.created_at > +?`,
 		tx.Now.Add(-time.Hour).Unix(), a.ID, tx.Now.Add(-24*time.Hour).Unix()).Scan(&hour, &day)
 	return hour < ownPerHour && day < ownPerDay, err
 }

@@ -716,6 +716,8 @@ func (d *DB) Tidy(ctx context.Context) error {
 		{`DELETE FROM failure WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM code_try WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`DELETE FROM intake WHERE made_at <= +? AND done_at IS NOT NULL`, []any{now.Add(-48 * time.Hour).Unix()}},
+		{`UPDATE email_change SET ended_at = expires_at, salt = NULL, password_hash = NULL WHERE ended_at IS NULL AND expires_at <= +?`, []any{now.Unix()}},
+		{`DELETE FROM email_change WHERE ended_at <= +?`, []any{now.Add(-model.RememberEnded).Unix()}},
 		{`DELETE FROM near_login WHERE at <= +?`, []any{now.Add(-model.NearFor).Unix()}},
 		{`DELETE FROM letter WHERE created_at <= +? AND state NOT IN ('waiting', 'retrying', 'sending')`, []any{now.Add(-model.LetterLogFor).Unix()}},
 	} {

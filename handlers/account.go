@@ -12,7 +12,12 @@ import (
 
 func (p *portal) showAccount(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
-	return p.render(w, r, http.StatusOK, views.AccountPage(p.page(r), visitOf(r).account))
+	v := visitOf(r)
+	waiting, err := p.DB.PendingEmail(r.Context(), v.by())
+	if err != nil {
+		return err
+	}
+	return p.render(w, r, http.StatusOK, views.AccountPage(p.page(r), v.account, waiting))
 }
 
 func (p *portal) showPassword(w http.ResponseWriter, r *http.Request) error {

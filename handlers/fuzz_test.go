@@ -121,11 +121,12 @@ func FuzzAddresses(f *testing.F) {
 	}
 	f.Add("/admin/members", "after=MSBhYmM&filter=staff&q=o'brien OR *")
 	f.Add("/reset", "r="+strings.Repeat("0", 16))
+	f.Add("/email", "r="+strings.Repeat("0", 16))
 	f.Add("/not-me", "r="+strings.Repeat("0", 16))
 	f.Add("/sign-in", "next=%2f%5cevil.example")
 	f.Add("/admin/members/"+strconv.Itoa(1<<62)+"/activity", "before=-1")
 	f.Fuzz(func(t *testing.T, path, query string) {
-		for _, cookie := range []string{"latchkey-reset=" + query + "; latchkey-not-me=" + query + "; latchkey-notice=" + path, z.cookie} {
+		for _, cookie := range []string{"latchkey-reset=" + query + "; latchkey-not-me=" + query + "; latchkey-email=" + query + "; latchkey-notice=" + path, z.cookie} {
 			wire := "GET /" + strings.TrimPrefix(path, "/") + "?" + query + " HTTP/1.1\r\nHost: localhost:8080\r\n\r\n"
 			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))
 			if err != nil {

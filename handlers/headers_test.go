@@ -8,6 +8,7 @@ import (
 
 	"latchkey/db"
 	"latchkey/db/dbtest"
+	"latchkey/db/model"
 )
 
 // pages is every kind of page there is, as one browser reaches them.
@@ -17,6 +18,7 @@ func (s *site) pages(t testing.TB) map[string]*reply {
 	token := dbtest.Token(t, s.db, id).Reveal()
 	notMe := dbtest.NotMe(t, s.db, id).Reveal()
 	stranger, office := s.browser(t), s.owner(t)
+	mover, olga := s.signedIn(t, "Olga Lind", model.RoleMember)
 	record := "/admin/members/" + strconv.FormatInt(id, 10)
 	all := map[string]*reply{
 		"sign-in":        stranger.get("/sign-in"),
@@ -32,6 +34,13 @@ func (s *site) pages(t testing.TB) map[string]*reply {
 		"not me":         stranger.get("/not-me?r=" + handle(notMe)),
 		"not me unknown": stranger.get("/not-me?r=unknown"),
 		"not me reopen":  stranger.get("/not-me"),
+		"email":          mover.get("/account/email"),
+		"email refused":  mover.post("/account/email", "email", "x"),
+		"email waits":    mover.follow(mover.post("/account/email", "email", "olga@example.org", "current_password", dbtest.Password)),
+		"to the email":   stranger.get("/email/" + dbtest.EmailToken(t, s.db, olga).Reveal()),
+		"email link":     stranger.get("/email?r=" + handle(dbtest.EmailToken(t, s.db, olga).Reveal())),
+		"email unknown":  stranger.get("/email?r=unknown"),
+		"email reopen":   stranger.get("/email"),
 		"code":           stranger.get("/reset/code"),
 		"code refused":   stranger.post("/reset/code", "login", "nina@example.org", "code", "2345-2345"),
 		"read out":       office.post(record+"/password-resets/code", "note", "born 1 May 1970"),
@@ -93,7 +102,7 @@ func TestEveryPageHasItsHeaders(t *testing.T) {
 			t.Errorf("%s may be kept: %q", name, a.header.Values("Cache-Control"))
 		}
 		want := "same-origin"
-		if name == "to the reset" || name == "to not me" {
+		if name == "to the reset" || name == "to not me" || name == "to the email" {
 			want = "no-referrer"
 		}
 		if got := a.header.Get("Referrer-Policy"); got != want {

@@ -48,6 +48,12 @@ const (
 	noticeFactorRemoved   notice = "factor-removed"
 	noticeFactorCleared   notice = "factor-cleared"
 	noticeOwnLetter       notice = "own-letter"
+
+	noticeEmailAgain       notice = "email-again"
+	noticeEmailKept        notice = "email-kept"
+	noticeEmailStays       notice = "email-stays"
+	noticeEmailConfirmed   notice = "email-confirmed"
+	noticeEmailNewPassword notice = "email-new-password"
 )
 
 var notices = map[notice]string{
@@ -84,7 +90,14 @@ var notices = map[notice]string{
 	noticeFactorRemoved:   "Removed. It does not sign you in any more.",
 	noticeFactorCleared:   "The second step is cleared. A letter tells them.",
 	noticeOwnLetter:       "The link is on its way to your email address.",
-	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
+
+	noticeEmailAgain:       "The letter is on its way once more.",
+	noticeEmailKept:        "Your address stays as it is.",
+	noticeEmailStays:       "Your email is changed. You are signed out everywhere else.",
+	noticeEmailConfirmed:   "Your email is changed. Sign in with the new one and your password.",
+	noticeEmailNewPassword: "Your email is changed. A letter with a link to choose a new password is on its way to it.",
+
+	noticeOriginal: "The original is back. Letters that are asked for from now on read like this.",
 }
 
 const (

@@ -236,6 +236,19 @@ func (ink *pen) accountFacts(r *model.AccountRecord) {
 		ink.people(r.SharedWith)
 		ink.raw("</span></p>")
 	}
+	if c := r.NewEmail; c != nil {
+		to := "another one"
+		if ink.page.mayEdit() {
+			to = c.To
+		}
+		ink.raw(`<p class="soft">They asked for `)
+		ink.text(to)
+		ink.raw(" <span>")
+		ink.moment(c.AskedAt)
+		ink.raw("</span>. It counts once they open the link in the letter there, until <span>")
+		ink.clock(c.ExpiresAt, ink.page.until(c.ExpiresAt))
+		ink.raw("</span>.</p>")
+	}
 	if r.Member.Email != "" && model.EmailKey(r.Member.Email) != model.EmailKey(a.Email) {
 		ink.raw(`<p class="soft">Differs from the contact email, `)
 		ink.text(r.Member.Email)

@@ -100,7 +100,7 @@ func TestAWayOnAfterTheGrace(t *testing.T) {
 		if doc.Find(`main a[href="/account"]`).Length() != 1 || doc.Find(`main form[action="/sign-out"]`).Length() != 1 {
 			t.Errorf("%s: there is no way on", c.who.Name)
 		}
-		account := draw(t, AccountPage(p, lottesAccount()))
+		account := draw(t, AccountPage(p, lottesAccount(), nil))
 		if doc.Find(`a[href="/admin/members"]`).Length()+account.Find(`a[href="/admin/members"]`).Length() != 0 {
 			t.Errorf("%s: a way leads to what is closed", c.who.Name)
 		}

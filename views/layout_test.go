@@ -160,7 +160,14 @@ func memberPages() map[string]templ.Component {
 		"forgot, no mail":   ForgotPage(mailless(p), Form{}),
 		"ended, disabled":   ResetEndedPage(p, EndedProps{State: model.ResetCancelled, Token: token, Disabled: true}),
 		"setup":             SetupPage(p, Form{}, []string{"Europe/Berlin", "UTC"}, NewPassword{Least: 15, Label: "Password"}),
-		"account":           AccountPage(pageFor(lotteIn, "/account"), lottesAccount()),
+		"account":           AccountPage(pageFor(lotteIn, "/account"), lottesAccount(), nil),
+		"account, moving":   AccountPage(pageFor(lotteIn, "/account"), lottesAccount(), moving()),
+		"email":             EmailPage(pageFor(lotteIn, "/account/email"), EmailProps{Username: "lotte"}),
+		"email, refused":    EmailPage(pageFor(lotteIn, "/account/email"), EmailProps{Username: "lotte", Form: Form{Values: map[string]string{"email": "lotte@"}, Errors: model.Fields{"email": "Please write it like this.", "current_password": "That is not it."}}}),
+		"email, no mail":    EmailPage(mailless(pageFor(lotteIn, "/account/email")), EmailProps{Username: "lotte"}),
+		"email, waiting":    EmailPage(pageFor(lotteIn, "/account/email"), EmailProps{Username: "lotte", Waiting: moving()}),
+		"email, too many":   EmailPage(pageFor(lotteIn, "/account/email"), EmailProps{Username: "lotte", Waiting: moving(), Form: Form{Sentence: "Several letters went out already."}}),
+		"email, reopen":     EmailReopenPage(p),
 		"sessions":          SessionsPage(p, []model.Session{{ID: 1, Device: "Safari on an iPhone", Kept: true, ExpiresAt: now}, {ID: 2}}, 2, "203.0.113.0/24"),
 		"second factor": FactorsPage(pageFor(lotteIn, "/account/two-factor"), FactorsProps{Passkeys: true, Has: model.SecondFactors{
 			AppAt: now, CodesLeft: 3, CodesAt: now, Passkeys: []model.Passkey{{ID: 1, Name: "Safari on iPhone", MadeAt: now}}}}),
@@ -182,8 +189,24 @@ func memberPages() map[string]templ.Component {
 			pages[fmt.Sprintf("not me, %s, said: %v", state, said)] = NotMePage(p, model.OpenedNotMe{State: state, Said: said, UsedAt: now.Add(-time.Hour)}, token)
 		}
 	}
+	for _, state := range []model.ResetState{model.ResetLive, model.ResetExpired, model.ResetReplaced, model.ResetUsed, model.ResetCancelled, model.ResetUnknown} {
+		o := model.OpenedEmail{State: state, Change: *moving(), Account: lottesAccount(), NewerAt: now}
+		o.Change.EndedAt = now
+		pages["email link, "+string(state)] = EmailLinkPage(p, EmailLinkProps{Opened: o, Token: token})
+		if state == model.ResetLive {
+			o.Shared, o.Voids = true, true
+			pages["email link, shared"] = EmailLinkPage(p, EmailLinkProps{Opened: o, Token: token, SignedInAs: "Anna Berg"})
+			o.Taken = true
+			pages["email link, taken"] = EmailLinkPage(p, EmailLinkProps{Opened: o, Token: token})
+		}
+	}
 	pages["not me, reopen"] = NotMeReopenPage(p)
 	return pages
+}
+
+// moving is a change of email under way.
+func moving() *model.EmailChange {
+	return &model.EmailChange{To: "lotte@example.org", AskedAt: now.Add(-time.Hour), ExpiresAt: now.Add(23 * time.Hour)}
 }
 
 func officePages() map[string]templ.Component {

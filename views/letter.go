@@ -191,6 +191,8 @@ func requestedBy(c model.LetterContents) string {
 		return c.RequestedBy
 	case c.RequestedBy != "":
 		return c.RequestedBy + " at the office"
+	case c.AskedKind == model.ByMember && c.Kind == model.LetterEmailChanged:
+		return "you, or somebody who was signed in as you, through a letter to the new address"
 	case c.AskedKind == model.ByMember:
 		return "you, or somebody who typed your address"
 	case c.AskedKind == model.ByShell:

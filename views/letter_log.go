@@ -211,6 +211,10 @@ func ComposeBlank(c model.LetterContents) (Composed, error) {
 	c.Links = slices.Clone(c.Links)
 	for i := range c.Links {
 		c.Links[i].URL = model.NewSecret(c.BaseURL + "/reset/" + blank)
+		if c.Kind == model.LetterEmailConfirm {
+			c.Links[i].URL = model.NewSecret(c.BaseURL + "/email/" + blank)
+			continue
+		}
 		c.Links[i].NotMe = model.NewSecret(c.BaseURL + "/not-me/" + blank)
 		c.Links[i].Code = model.NewSecret(blank)
 	}

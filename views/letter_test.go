@@ -20,6 +20,8 @@ const (
 	oneLink   = "https://members.example.org/reset/aaaabbbbccccddddeeeeffffgggghhhhiiiijjjj"
 	otherLink = "https://members.example.org/reset/zzzzbbbbccccddddeeeeffffgggghhhhiiiijjjj"
 
+	oneEmail = "https://members.example.org/email/aaaabbbbccccddddeeeeffffgggghhhhiiiillll"
+
 	oneNotMe   = "https://members.example.org/not-me/aaaabbbbccccddddeeeeffffgggghhhhiiiikkkk"
 	otherNotMe = "https://members.example.org/not-me/zzzzbbbbccccddddeeeeffffgggghhhhiiiikkkk"
 )
@@ -43,6 +45,9 @@ func letterTo(t *testing.T, k model.LetterKind) model.LetterContents {
 	if k.CarriesLink() {
 		c.Links = []model.LetterLink{{Name: "Anna Weber", URL: model.NewSecret(oneLink), NotMe: model.NewSecret(oneNotMe), Expires: now.Add(7 * 24 * time.Hour),
 			Code: model.NewSecret(oneCode), CodeExpires: now.Add(24 * time.Hour)}}
+	}
+	if k == model.LetterEmailConfirm { // the only one with a link that lets nobody in
+		c.Links[0].URL, c.Links[0].NotMe, c.Links[0].Code = model.NewSecret(oneEmail), model.Secret{}, model.Secret{}
 	}
 	if k == model.LetterPasswordChanged {
 		c.ByLink, c.NotMe = true, model.NewSecret(oneNotMe)
@@ -133,7 +138,7 @@ func TestLettersFetchNothing(t *testing.T) {
 			t.Errorf("%s: a style that fetches something", k)
 		}
 		doc.Find("[href]").Each(func(_ int, a *goquery.Selection) {
-			if href := a.AttrOr("href", ""); !slices.Contains([]string{oneLink, otherLink, oneNotMe, otherNotMe}, href) {
+			if href := a.AttrOr("href", ""); !slices.Contains([]string{oneLink, otherLink, oneNotMe, otherNotMe, oneEmail}, href) {
 				t.Errorf("%s: leads to %s", k, href)
 			}
 		})

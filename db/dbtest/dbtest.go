@@ -190,6 +190,20 @@ func NotMe(t testing.TB, d *db.DB, memberID int64) model.Secret {
 	return token
 }
 
+// EmailToken is the token of the change of email that waits for somebody.
+func EmailToken(t testing.TB, d *db.DB, actor model.Actor) model.Secret {
+	t.Helper()
+	c, err := d.PendingEmail(t.Context(), actor)
+	if err != nil || c == nil {
+		t.Fatal("no change of email waits", err)
+	}
+	token, err := d.Keys().EmailToken(*c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // Link is the newest link of a member's account.
 func Link(t testing.TB, d *db.DB, memberID int64) model.Reset {
 	t.Helper()

@@ -135,9 +135,41 @@ type EmailTakenError struct {
 	Holders  []Person
 	MayShare bool   // staff may go on and share it
 	Sentence string // why not, when they may not
+	Reason   string // the same for whoever has the address, as the end of a sentence
 }
 
 func (e *EmailTakenError) Error() string { return "the address is another account's" }
+
+// EmailTaken is why an account cannot have an address that these have, nil if
+// it can: alone, or as one of a household.
+func (s Settings) EmailTaken(a Account, email string, at []Account) *EmailTakenError {
+	taken := &EmailTakenError{Email: email}
+	office := a.GuardRole().InOffice()
+	for _, h := range at {
+		if h.ID == a.ID {
+			continue
+		}
+		taken.Holders = append(taken.Holders, Person{MemberID: h.MemberID, AccountID: h.ID, Name: h.Name})
+		office = office || h.GuardRole().InOffice()
+	}
+	switch {
+	case len(taken.Holders) == 0:
+		return nil
+	case office:
+		// Whoever reads a shared mailbox could take over the colleague.
+		taken.Sentence = "Accounts of the office never share an address. Please use another one."
+		taken.Reason = "whoever works at the office shares an address with nobody"
+	case !s.Households:
+		taken.Sentence = "Sharing an address is switched off. Please use another one, or the member number."
+		taken.Reason = "each person here needs an address of their own, and this one has an account already"
+	case len(taken.Holders) >= HouseholdLimit:
+		taken.Sentence = "Eight people share this address already; there is no room for more. Please use another one."
+		taken.Reason = "eight people share this address already, and there is no room for more"
+	default:
+		return nil
+	}
+	return taken
+}
 
 // AccountRecord is all that the Settings tab of a member's record shows.
 type AccountRecord struct {
@@ -153,6 +185,7 @@ type AccountRecord struct {
 	FactorDue  time.Time     // until when it has to have one; zero if it has, or need not
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
 	Failing    *Letter       // the letter for which the account is [Account.Failing]; nil if it is not
+	NewEmail   *EmailChange  // asked for by its holder, and not confirmed yet; nil if there is none
 	Near       *NearLogin    // the newest address that they may have meant theirs by; nil if there is none
 
 	SenderDomain string // of our letters, for the IT that refuses them

@@ -16,7 +16,9 @@ const (
 	ActAccountDisabled Act = "account.disabled"
 	ActAccountEnabled  Act = "account.enabled"
 	ActAccountDeleted  Act = "account.deleted"
-	ActSecured         Act = "account.secured" // after "It wasn't me" of a link that had been used
+	ActSecured         Act = "account.secured"     // after "It wasn't me" of a link that had been used
+	ActEmailAsked      Act = "account.email_asked" // by its holder, until the letter there is answered
+	ActEmailCancelled  Act = "account.email_cancelled"
 	ActEmailChanged    Act = "account.email_changed"
 	ActRoleChanged     Act = "account.role_changed"
 	ActRoleTaken       Act = "account.role_taken" // a waiting role took effect

@@ -14,6 +14,9 @@ const (
 	LetterRingUs          LetterKind = "ring_us"          // the account is disabled
 	LetterPasswordChanged LetterKind = "password_changed" // it happened, in case it was not you
 	LetterEmailChanged    LetterKind = "email_changed"    // to the former address
+	LetterEmailAsked      LetterKind = "email_asked"      // to the present one: somebody wants another
+	LetterEmailConfirm    LetterKind = "email_confirm"    // to the new one: the link that makes it count
+	LetterEmailTaken      LetterKind = "email_taken"      // to the new one: it is not to be had
 	LetterCodeReadOut     LetterKind = "code_read_out"    // somebody at the office read out a code
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
 	LetterFactorChanged   LetterKind = "factor_changed"   // signing in takes something else than before
@@ -37,7 +40,7 @@ const (
 // changed them to put into words.
 var LetterKinds = []LetterKind{
 	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
-	LetterPasswordChanged, LetterCodeReadOut, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice,
+	LetterPasswordChanged, LetterCodeReadOut, LetterEmailConfirm, LetterEmailTaken, LetterEmailAsked, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice,
 	LetterFactorChanged, LetterTest,
 }
 
@@ -47,7 +50,7 @@ func (k LetterKind) Priority() int {
 	switch k {
 	case LetterSettingsChanged:
 		return PriorityMail
-	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterTest:
+	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterEmailConfirm, LetterEmailTaken, LetterTest:
 		return PriorityLink
 	case LetterNoAccount:
 		return PriorityStranger
@@ -61,7 +64,7 @@ func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount || k == Lett
 
 // CarriesLink reports whether the letter is pointless once its link ended.
 func (k LetterKind) CarriesLink() bool {
-	return k == LetterWelcome || k == LetterReset || k == LetterSecured || k.ForSeveral()
+	return k == LetterWelcome || k == LetterReset || k == LetterSecured || k == LetterEmailConfirm || k.ForSeveral()
 }
 
 // ForSeveral reports whether the letter goes to all who share an address, each
@@ -196,8 +199,8 @@ type LetterContents struct {
 	SeenBy      []string   // password_changed: who at the office had the link on screen
 	ReadOutBy   string     // password_changed: who at the office read out a code for that link, "" if nobody
 	NotMe       Secret     // password_changed: where its reader can say that it was not them; zero if nowhere
-	NewEmail    string     // email_changed: the new address, blanked to its first letter and domain
-	What        string     // settings_changed: what did, in words; factor_changed: in a sentence
+	NewEmail    string     // email_changed, email_asked: the new address, blanked to its first letter and domain
+	What        string     // settings_changed: what did, in words; email_taken: why, as the end of a sentence; factor_changed: in a sentence
 	Server      MailServer // to which it is handed
 }
 

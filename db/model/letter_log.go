@@ -116,9 +116,11 @@ const (
 // here never is.
 func (k LetterKind) Repeat() Repeat {
 	switch {
+	case k == LetterEmailConfirm: // they can have it sent again themselves; its link is no password link
+		return RepeatNever
 	case k.CarriesLink():
 		return RepeatLink
-	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterCodeReadOut, k == LetterSecuredNotice, k == LetterFactorChanged:
+	case k == LetterPasswordChanged, k == LetterEmailChanged, k == LetterEmailAsked, k == LetterCodeReadOut, k == LetterSecuredNotice, k == LetterFactorChanged:
 		return RepeatCopy
 	}
 	return RepeatNever
@@ -188,7 +190,7 @@ func (a Actor) MayStop(l Letter, about []Account) error {
 		return Conflict("It is leaving at this moment: too late to stop it.")
 	case l.State.Settled():
 		return Conflict("It is not waiting any more.")
-	case !l.Kind.CarriesLink() && l.Kind != LetterNoAccount && l.Kind != LetterRingUs:
+	case !l.Kind.CarriesLink() && l.Kind != LetterNoAccount && l.Kind != LetterRingUs && l.Kind != LetterEmailTaken:
 		return Forbidden("It tells its reader what was done with their account, so nobody may stop it.")
 	}
 	for _, t := range about {

@@ -51,6 +51,9 @@ func TestWhatMayBeSentAgainAndStopped(t *testing.T) {
 		model.LetterSecuredNotice:   {model.RepeatCopy, false},
 		model.LetterCodeReadOut:     {model.RepeatCopy, false},
 		model.LetterFactorChanged:   {model.RepeatCopy, false},
+		model.LetterEmailConfirm:    {model.RepeatNever, true},
+		model.LetterEmailTaken:      {model.RepeatNever, true},
+		model.LetterEmailAsked:      {model.RepeatCopy, false},
 	}
 	owner := model.Actor{Kind: model.ByPerson, AccountID: 99, Role: model.RoleOwner}
 	about := []model.Account{ruth()}

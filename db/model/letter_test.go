@@ -13,6 +13,7 @@ var (
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged, model.LetterCodeReadOut,
 		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterFactorChanged,
+		model.LetterEmailConfirm, model.LetterEmailTaken, model.LetterEmailAsked,
 		model.LetterTest,
 	}
 	letterStates = []model.LetterState{
@@ -168,6 +169,9 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterSecured:         {0, false, true},
 		model.LetterSecuredNotice:   {1, false, false},
 		model.LetterFactorChanged:   {1, false, false},
+		model.LetterEmailConfirm:    {0, false, true},
+		model.LetterEmailTaken:      {0, false, false},
+		model.LetterEmailAsked:      {1, false, false},
 		model.LetterTest:            {0, true, false},
 	}
 	for _, k := range letterKinds {

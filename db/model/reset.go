@@ -29,9 +29,9 @@ var (
 const (
 	longestLifetime  = 30 * 24 * time.Hour
 	shortestLifetime = time.Hour
-	// rememberEnded is how long an ended link is still told apart from an
+	// RememberEnded is how long an ended link is still told apart from an
 	// unknown one.
-	rememberEnded = 90 * 24 * time.Hour
+	RememberEnded = 90 * 24 * time.Hour
 	// DoubleClick is how long a second press by the same person adds no letter.
 	DoubleClick = 5 * time.Second
 )
@@ -153,7 +153,7 @@ func (r Reset) forgotten(now time.Time) bool {
 	if !r.EndedAt.IsZero() {
 		end = r.EndedAt
 	}
-	return !now.Before(end.Add(rememberEnded))
+	return !now.Before(end.Add(RememberEnded))
 }
 
 // SameOnResend reports whether another request mails this link again. Past

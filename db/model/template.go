@@ -75,11 +75,12 @@ func (t Template) Merge(was, theirs Template) (merged Template, changed []string
 	return t, changed
 }
 
-// SampleLink and SampleNotMe are the ends of links in letters that are only
+// SampleLink, SampleNotMe and SampleEmail are the ends of links in letters that are only
 // looked at. They are no tokens, so they open nothing.
 const (
 	SampleLink  = "/reset/a-sample-link-that-opens-nothing"
 	SampleNotMe = "/not-me/a-sample-link-that-opens-nothing"
+	SampleEmail = "/email/a-sample-link-that-opens-nothing"
 )
 
 // SampleLetter is a letter of a kind as this person would get it now, but for
@@ -95,8 +96,14 @@ func SampleLetter(k LetterKind, s Settings, name, to string, now time.Time) Lett
 	if k == LetterFactorChanged {
 		c.What = "an app for codes was set up."
 	}
+	if k == LetterEmailTaken {
+		c.What = "eight people share this address already, and there is no room for more"
+	}
 	names := []string{name}
 	switch {
+	case k == LetterEmailConfirm:
+		c.Links = []LetterLink{{Name: name, URL: NewSecret(s.BaseURL + SampleEmail), Expires: now.Add(EmailChangeLife)}}
+		return c
 	case k == LetterPasswordChanged:
 		c.ByLink, c.NotMe = true, NewSecret(s.BaseURL+SampleNotMe)
 		return c
@@ -173,6 +180,9 @@ var letterPlaceholders = map[LetterKind][]string{
 	LetterRingUs:          {"name", "email"},
 	LetterPasswordChanged: {"name", "email", "changed", "how"},
 	LetterEmailChanged:    {"name", "email", "changed", "new_email", "requested_by"},
+	LetterEmailAsked:      {"name", "email", "changed", "new_email"},
+	LetterEmailConfirm:    {"name", "email", linkPlaceholder, "expires", "lasts"},
+	LetterEmailTaken:      {"name", "email", "what"},
 	LetterCodeReadOut:     {"name", "email", "changed", "requested_by"},
 	LetterFactorChanged:   {"name", "email", "changed", "what"},
 	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
