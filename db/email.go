@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"latchkey/db/model"
@@ -516,4 +517,21 @@ func (d *DB) emailLink(ctx context.Context, q querier, s model.Settings, l model
 	token, err := d.keys.EmailToken(*c)
 	one.URL = model.NewSecret(s.BaseURL + "/email/" + token.Reveal())
 	return []model.LetterLink{one}, err
+}
+
+// enterHousehold begins a new password of somebody who shares an address. Signed
+// in with it they see whether it is another's too, for then they are asked who
+// they are: each new password is a guess at those of the others, and slowed down
+// like one (product.md §4.8). The bucket is nil for whoever shares with nobody.
+func (d *DB) enterHousehold(ctx context.Context, a model.Account) (bucket []byte, leave func(), err error) {
+	others, err := sharers(ctx, d.read, a)
+	if err != nil || len(others) == 0 {
+		return nil, func() {}, err
+	}
+	bucket = d.keys.Blind("failure", "household", strconv.FormatInt(a.ID, 10))
+	leave, wait, err := d.enter(ctx, bucket)
+	if err == nil && wait > 0 {
+		err = model.Limited("You chose several new passwords today. Please wait a moment before the next one.", wait)
+	}
+	return bucket, leave, err
 }

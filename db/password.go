@@ -295,11 +295,21 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		same := model.PasswordProblem{Reason: model.PasswordSame}
 		return done, model.Invalid("password", same.Sentence())
 	}
+	bucket, leave, err := d.enterHousehold(ctx, a)
+	if err != nil {
+		return done, err
+	}
+	defer leave()
 	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), me.salt)
 	if err != nil {
 		return done, err
 	}
 	err = d.actBy(ctx, actor, func(tx *Tx) error {
+		if bucket != nil {
+			if _, err := tx.countFailure(ctx, bucket, bucket); err != nil {
+				return err
+			}
+		}
 		now, err := accountByID(ctx, tx, a.ID)
 		if err != nil {
 			return err
