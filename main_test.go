@@ -695,7 +695,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		check(path)
 	}
 
-	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/reset/code", "/not-me", "/not-me/aaaa", "/nothing-here", "/setup"} {
+	for _, path := range []string{"/sign-in", "/forgot-password", "/reset", "/reset/aaaa", "/reset/code", "/not-me", "/not-me/aaaa", "/email", "/email/aaaa", "/nothing-here", "/setup"} {
 		look(path)
 	}
 	b.askForgot()
@@ -710,7 +710,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, path := range []string{"/admin", "/admin/members", "/admin/members?q=luk", "/admin/members?q=zzzz",
 		"/admin/members?q=wisniewksi", "/admin/members?q=ma&filter=no-account&status=active&sort=last-sign-in", "/admin/members/new",
 		"/admin/letters", "/admin/letters?state=failed", "/admin/letters?q=zzzz", "/admin/letters?account=7",
-		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/password", "/account/sessions", "/account/two-factor", "/account/two-factor/app", "/demo/letters", "/admin/members/999999"} {
+		"/admin/staff", "/admin/audit", "/admin/settings", "/admin/settings/mail", "/admin/templates", "/admin/templates/reset", "/account", "/account/email", "/account/password", "/account/sessions", "/account/two-factor", "/account/two-factor/app", "/demo/letters", "/admin/members/999999"} {
 		look(path)
 	}
 	for _, text := range []string{"ma", "wisniewksi", "zzzz"} {
@@ -903,6 +903,87 @@ func TestItWasNotMeNeedsOnePress(t *testing.T) {
 		return Array.from(words.getClientRects()).some(r => r.right > done.left && r.bottom > done.top && r.top < done.bottom)
 	})(document.querySelector("#not-me + ul li"))`); on {
 		t.Error("Done covers the sentence")
+	}
+}
+
+// A member changes their own address, from the page to signing in with the new
+// one, on a small telephone: once with scripts, once without any.
+func TestFromOneAddressToAnother(t *testing.T) {
+	chrome := chromium(t)
+	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
+		t.Run(name, func(t *testing.T) {
+			hog := postmantest.StartMailHog(t)
+			p := start(t, t.TempDir(), "--smtp", hog.Server().URL())
+			b, mail := open(chrome, t, p.url), open(chrome, t, p.url)
+			setUp(b, p)
+			b.visit("/admin/members/new")
+			b.fill("first_name", "Nina", "last_name", "Holm", "email", "nina@example.org")
+			b.press("Add")
+			b.press("Settings")
+			b.press("Create User")
+			b.sees("Account successfully created")
+			b.visit(hog.Await("nina@example.org", 1)[0].Links()[0])
+			b.fill("password", newPassword, "password_confirm", newPassword)
+			b.press("Save password")
+			b.sees("Your password is changed")
+			if !scripts {
+				b.withoutScripts()
+				mail.withoutScripts()
+			}
+			for _, tab := range []*tab{b, mail} {
+				tab.isWide(320)
+			}
+			look := func(tab *tab, what string) {
+				t.Helper()
+				if got := value[int64](tab, `document.documentElement.scrollWidth`); got > 320 {
+					t.Errorf("%s is %d wide", what, got)
+				}
+				if scripts {
+					tab.accessible(what)
+				}
+			}
+			b.signIn("nina@example.org", newPassword)
+			b.sees("Change email")
+			b.press("Change email")
+			b.fill("email", "nina-at-example", "current_password", newPassword)
+			b.press("Send the letter")
+			b.sees("Please write the address like")
+			if got := b.attribute(`[name=email]`, "value"); got != "nina-at-example" {
+				t.Errorf("what was typed is %q", got)
+			}
+			look(b, "a refused address")
+			b.fill("email", "holm@example.org", "current_password", newPassword)
+			b.press("Send the letter")
+			b.sees("We sent a letter to holm@example.org")
+			look(b, "an address that waits")
+			b.visit("/account")
+			b.sees("We sent a letter to holm@example.org")
+			look(b, "the account meanwhile")
+			hog.Await("nina@example.org", 3) // welcome, password changed, asked
+
+			link := hog.Await("holm@example.org", 1)[0].Links()[0]
+			mail.visit(link)
+			mail.sees("Use this address from now on?")
+			if strings.Contains(mail.at(), link[len(link)-40:]) {
+				t.Error("the address bar shows the token")
+			}
+			look(mail, "the page behind the letter")
+			mail.press("Use this address")
+			mail.sees("Your email is changed.")
+			if got := mail.attribute(`[name=login]`, "value"); got != "holm@example.org" {
+				t.Errorf("sign-in is prefilled with %q", got)
+			}
+			mail.visit(link)
+			mail.sees("The address is already changed.")
+			look(mail, "the link that did its work")
+			hog.Await("nina@example.org", 4)
+			b.visit("/account")
+			b.sees("Sign in")
+			b.signIn("nina@example.org", newPassword)
+			b.sees("do not fit together")
+			b.signIn("holm@example.org", newPassword)
+			b.sees("holm@example.org")
+		})
 	}
 }
 

@@ -64,10 +64,10 @@ func ReadLetter(raw []byte) (Letter, error) {
 	}
 }
 
-var resetLinks = regexp.MustCompile(`https?://\S+/reset/[a-z2-7]{40}`)
+var links = regexp.MustCompile(`https?://\S+/(?:reset|email)/[a-z2-7]{40}`)
 
-// Links is every reset link in the plain text, in order.
-func (l Letter) Links() []string { return resetLinks.FindAllString(l.Text, -1) }
+// Links is every link to a new password or address in the plain text, in order.
+func (l Letter) Links() []string { return links.FindAllString(l.Text, -1) }
 
 // MessageID is the letter's identifier, without its brackets.
 func (l Letter) MessageID() string { return strings.Trim(l.Header.Get("Message-Id"), "<>") }
