@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"latchkey/db"
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
@@ -577,5 +579,178 @@ func TestAnEmailTokenCoversEverythingAndPassesForNothingElse(t *testing.T) {
 		}
 		_, err := confirm(t, d, model.NewSecret(other))
 		wantKind(t, err, model.KindLinkEnded)
+	}
+}
+
+func TestAMixedHouseholdOfAnOlderDatabaseIsHealed(t *testing.T) {
+	folder := t.TempDir()
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	nina := dbtest.SignedUp(t, d, "Nina Holm", "home@example.org")
+	paul := dbtest.SignedUp(t, d, "Paul Holm", "home@example.org")
+	alone := dbtest.SignedUp(t, d, "Olga Lind", "olga@example.org")
+	was := dbtest.Account(t, d, paul)
+	must(t, d.Close())
+	beside := raw(t, folder)
+	steps, err := goose.NewProvider(goose.DialectSQLite3, beside, db.Migrations())
+	must(t, err)
+	_, err = steps.DownTo(t.Context(), 18)
+	must(t, err)
+	_, err = beside.Exec(`UPDATE account SET salt = x'00112233445566778899aabbccddeeff' WHERE member_id = ?`, paul)
+	must(t, err)
+	_, err = steps.Up(t.Context())
+	must(t, err)
+
+	d, _ = dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	oneSaltEach(t, folder)
+	if now := dbtest.Account(t, d, paul); now.HasPassword || now.PasswordVersion != was.PasswordVersion+1 {
+		t.Errorf("a password under a salt that is gone: %+v", now)
+	}
+	if in := dbtest.SignIn(t, d, "home@example.org", dbtest.Password); in.Account.MemberID != nina {
+		t.Errorf("%+v", in)
+	}
+	if in := dbtest.SignIn(t, d, "olga@example.org", dbtest.Password); in.Account.MemberID != alone {
+		t.Errorf("%+v", in)
+	}
+	must(t, d.SendPasswordReset(t.Context(), dbtest.Owner(t, d), paul))
+	dbtest.SetPassword(t, d, paul, "another fine day at the lake")
+	if in := dbtest.SignIn(t, d, "home@example.org", "another fine day at the lake"); in.Account.MemberID != paul {
+		t.Errorf("%+v", in)
+	}
+}
+
+// Whoever has the address, to ask for it is the same work: two hashes.
+func TestToAskForAnAddressIsTheSameWorkWhoeverHasIt(t *testing.T) {
+	d, _ := dbtest.Open(t)
+	dbtest.SignedUp(t, d, "Paul Berg", "paul@example.org")
+	for n := range 8 {
+		dbtest.MemberWithAccount(t, d, "Person "+string(rune('A'+n)), "full@example.org")
+	}
+	for n, to := range []string{"free@example.org", "paul@example.org", "full@example.org", dbtest.OwnerEmail} {
+		me := dbtest.Person(t, d, fmt.Sprintf("Asker%d Holm", n), model.RoleMember)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		asEmail(t, d, me, to)
+		runtime.ReadMemStats(&after)
+		if hashes := (after.TotalAlloc - before.TotalAlloc) / (19 << 20); hashes != 2 {
+			t.Errorf("%s: %d hashes", to, hashes)
+		}
+	}
+}
+
+func TestTwoChangesAskedForAtOnceLeaveOne(t *testing.T) {
+	folder := t.TempDir()
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	me := dbtest.Person(t, d, "Nina Holm", model.RoleMember)
+	var wg sync.WaitGroup
+	for _, to := range []string{"one@example.org", "two@example.org"} {
+		wg.Go(func() {
+			if err := d.AskEmail(t.Context(), me, model.NewEmail{Email: to, Current: model.NewSecret(dbtest.Password)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	var all, open, holds int
+	must(t, raw(t, folder).QueryRow(`SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL), count(password_hash) FROM email_change`).Scan(&all, &open, &holds))
+	if all != 2 || open != 1 || holds != 1 {
+		t.Errorf("%d changes, %d open, %d with a password", all, open, holds)
+	}
+	for _, l := range dbtest.Deliver(t, d) {
+		if c, err := d.PendingEmail(t.Context(), me); err != nil || l.Kind == model.LetterEmailConfirm && l.To != c.To {
+			t.Errorf("the letter to %s leaves: %v", l.To, err)
+		}
+	}
+}
+
+// While somebody confirms, the office changes the address: the office's counts,
+// and nobody ends up with half of each.
+func TestTheOfficeAndTheMemberChangeAnAddressAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	d, _ := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	owner := dbtest.Owner(t, d)
+	for n := range 4 {
+		me := dbtest.Person(t, d, fmt.Sprintf("Member%d Holm", n), model.RoleMember)
+		asEmail(t, d, me, fmt.Sprintf("own%d@example.org", n))
+		token := dbtest.EmailToken(t, d, me)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := d.ConfirmEmail(t.Context(), model.EmailConfirm{Token: token}); err != nil && model.KindOf(err) != model.KindLinkEnded {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			if err := d.ChangeEmail(t.Context(), owner, me.MemberID, fmt.Sprintf("office%d@example.org", n), false); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if a := dbtest.Account(t, d, me.MemberID); a.Email != fmt.Sprintf("office%d@example.org", n) || a.HasPassword {
+			t.Errorf("%+v", a)
+		}
+		if o := openedEmail(t, d, token); o.State == model.ResetLive {
+			t.Error("the member's link still lives")
+		}
+	}
+	oneSaltEach(t, folder)
+}
+
+func TestALinkToANewAddressOutlivesANewKeyAndHoldsTheOldOne(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	me, other := dbtest.Person(t, d, "Nina Holm", model.RoleMember), dbtest.Person(t, d, "Paul Berg", model.RoleMember)
+	clock.Add(31 * 24 * time.Hour) // the links of their passwords hold no key any more
+	asEmail(t, d, me, "nina@example.org")
+	asEmail(t, d, other, "paul@example.org")
+	token := dbtest.EmailToken(t, d, me)
+	_, err := d.RotateKey(t.Context(), model.ShellActor())
+	must(t, err)
+	_, err = d.RetireKeys(t.Context(), model.ShellActor())
+	wantKind(t, err, model.KindConflict)
+	if !strings.Contains(err.Error(), "2 links to a new email address still need") {
+		t.Error(err)
+	}
+	done, err := confirm(t, d, token)
+	must(t, err)
+	if done.NewPassword || !entersWith(t, d, "nina@example.org", dbtest.Password) {
+		t.Error("the password did not come along")
+	}
+	clock.Add(24*time.Hour - time.Second)
+	_, err = d.RetireKeys(t.Context(), model.ShellActor())
+	wantKind(t, err, model.KindConflict)
+	clock.Add(time.Second)
+	_, err = d.RetireKeys(t.Context(), model.ShellActor())
+	must(t, err)
+}
+
+// Stopped by the office, refused or late, the letter behaves as any other.
+func TestALetterToANewAddressIsTriedAsLongAsItsLinkLives(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	me := dbtest.Person(t, d, "Nina Holm", model.RoleMember)
+	dbtest.Deliver(t, d)
+	asEmail(t, d, me, "nina@example.org")
+	token := dbtest.EmailToken(t, d, me)
+	tries := 0
+	for range 60 {
+		l, err := d.ClaimLetter(t.Context())
+		must(t, err)
+		if l == nil {
+			next, err := d.NextLetter(t.Context())
+			must(t, err)
+			if next.IsZero() {
+				break
+			}
+			clock.Set(next)
+			continue
+		}
+		how := model.Delivery{Accepted: true, Code: 250}
+		if l.Kind == model.LetterEmailConfirm {
+			if tries++; len(l.Links) != 1 || !strings.HasSuffix(l.Links[0].URL.Reveal(), token.Reveal()) {
+				t.Fatalf("try %d has another link", tries)
+			}
+			how = model.Delivery{Code: 451, Reply: "later"}
+		}
+		must(t, d.SettleLetter(t.Context(), l.ID, how))
+	}
+	if tries < 20 || clock.Now().After(dbtest.Start.Add(24*time.Hour)) {
+		t.Errorf("%d tries, the last at %v", tries, clock.Now())
 	}
 }

@@ -215,7 +215,7 @@ func emailWaits(p Page, c *model.EmailChange) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "</span>. Until then you sign in as before.</p><p class=\"soft\">Check the junk folder too. If the address is not right, take it back and begin again.</p><form method=\"post\" action=\"/account/email/again\"><p class=\"actions\"><button class=\"quiet wide\">Send the letter again</button></p></form><form method=\"post\" action=\"/account/email/cancel\"><p class=\"actions\"><button class=\"quiet wide\">Keep the address I have</button></p></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "</span>. Until then you sign in as before.</p><p class=\"soft\">Check the junk folder too. If there is a slip in the address, keep the one you have and begin again.</p><form method=\"post\" action=\"/account/email/again\"><p class=\"actions\"><button class=\"quiet wide\">Send the letter again</button></p></form><form method=\"post\" action=\"/account/email/cancel\"><p class=\"actions\"><button class=\"quiet wide\">Keep the address I have</button></p></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -26,8 +26,8 @@ CREATE INDEX email_change_by_end ON email_change (ended_at) WHERE ended_at IS NO
 
 -- One salt for all accounts at an address, or a sign-in could not compare one
 -- hash with all of them. Nothing made another one so far; whoever has one all
--- the same could not sign in by the address anyway, and needs a new link.
-UPDATE account SET password_hash = NULL, password_version = password_version + 1, session_stamp = session_stamp + 1,
+-- the same gets that of the first, and needs a link to a new password.
+UPDATE account SET password_hash = NULL, password_version = password_version + 1,
     salt = (SELECT o.salt FROM account o WHERE o.email_key = account.email_key ORDER BY o.id LIMIT 1)
 WHERE email_key IS NOT NULL
     AND salt <> (SELECT o.salt FROM account o WHERE o.email_key = account.email_key ORDER BY o.id LIMIT 1);
