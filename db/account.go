@@ -857,7 +857,7 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 		if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, model.RoleOwner, m, email)); err != nil {
 			return made, err
 		}
-		if hash, err = d.hashing.hash(ctx, true, in.Password.Reveal(), salt); err != nil {
+		if hash, err = d.hashing.hash(ctx, in.Password.Reveal(), salt); err != nil {
 			return made, err
 		}
 	}
@@ -988,7 +988,7 @@ func (d *DB) SetUp(ctx context.Context, in model.SetUp) error {
 		return err
 	}
 	salt := model.NewSalt()
-	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
+	hash, err := d.hashing.hash(ctx, in.Password.Reveal(), salt)
 	if err != nil {
 		return err
 	}

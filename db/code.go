@@ -126,6 +126,10 @@ func letterCode(r model.Reset) string {
 	return fmt.Sprintf("account %d link %d code %d", r.AccountID, r.ID, r.CodeNo)
 }
 
+// nobodySlots is how many bytes of a made-up login, tried from a network, tell
+// its rows from those of another.
+const nobodySlots = 1
+
 // codePlaces is whose code it may be.
 func (tx *Tx) codePlaces(ctx context.Context, login, network string) ([]codePlace, error) {
 	emailKey, memberNoKey := model.LoginKey(login)
@@ -156,7 +160,10 @@ func (tx *Tx) codePlaces(ctx context.Context, login, network string) ([]codePlac
 			p.keys = triesOf(tx.db.keys, letterCode(p.reset), network, p.spoken)
 		case i == 0:
 			p.reset.KeyID = tx.db.keys.CurrentID()
-			p.keys = triesOf(tx.db.keys, "login "+emailKey+memberNoKey, network, nil)
+			// As many rows as it would have, were it somebody's; but all made-up
+			// logins together only have so many, or they would fill the table.
+			slot := tx.db.keys.Blind("code-try", "nobody", emailKey+memberNoKey, network)
+			p.keys = triesOf(tx.db.keys, fmt.Sprintf("nobody %x", slot[:nobodySlots]), "", nil)
 		default:
 			// The same few rows for everybody, or made-up logins would fill the table.
 			p.reset.KeyID = tx.db.keys.CurrentID()

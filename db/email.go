@@ -83,7 +83,7 @@ func (d *DB) AskEmail(ctx context.Context, actor model.Actor, in model.NewEmail)
 	if err != nil {
 		return err
 	}
-	hash, err := d.hashing.hash(ctx, true, in.Current.Reveal(), salt)
+	hash, err := d.hashing.hash(ctx, in.Current.Reveal(), salt)
 	if err != nil {
 		return err
 	}

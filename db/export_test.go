@@ -24,3 +24,30 @@ func (d *DB) Finding(ctx context.Context) (next func() (model.Letter, error), po
 	}
 	return next, point, conn.Close, nil
 }
+
+// HoldSlots takes every slot for a password hash until they are given back.
+func (d *DB) HoldSlots() (giveBack func()) {
+	for range d.hashing.slots {
+		if err := d.hashing.acquire(context.Background(), true, ""); err != nil {
+			panic(err)
+		}
+	}
+	return func() {
+		for range d.hashing.slots {
+			d.hashing.release()
+		}
+	}
+}
+
+// Waiting is how many wait for a slot: those who go first, and the others.
+func (d *DB) Waiting() (first, others int) {
+	d.hashing.mu.Lock()
+	defer d.hashing.mu.Unlock()
+	return len(d.hashing.first), len(d.hashing.others)
+}
+
+// KnownDevice reads the mark of a device.
+func (d *DB) KnownDevice(cookie string) (mark string, account int64) { return d.knownDevice(cookie) }
+
+// FailuresKept is how many failures are remembered.
+const FailuresKept = failuresKept

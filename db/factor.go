@@ -212,7 +212,7 @@ func (d *DB) ProveFactor(ctx context.Context, in model.SecondProof) (model.Signe
 		return done, err
 	}
 	buckets := d.factorBuckets(a, in)
-	leave, wait, err := d.enter(ctx, buckets...)
+	leave, wait, err := d.enterCrowd(ctx, model.Failures.CodesWait, buckets...)
 	if err != nil {
 		return done, err
 	}
@@ -251,17 +251,26 @@ func (d *DB) ProveFactor(ctx context.Context, in model.SecondProof) (model.Signe
 	return done, err
 }
 
+// factorBuckets are where wrong codes are counted: as wrong passwords are, see
+// signInBuckets.
 func (d *DB) factorBuckets(a model.Account, in model.SecondProof) [][]byte {
 	id := fmt.Sprint(a.ID)
-	if device, _ := d.knownDevice(in.Known.Reveal(), []candidate{{account: a}}); device != "" {
-		return [][]byte{d.keys.Blind("failure", "factor device", id, device)}
+	if device, of := d.knownDevice(in.Known.Reveal()); device != "" && of == a.ID {
+		return [][]byte{d.keys.Blind("failure", "factor device", id, device), d.keys.Blind("failure", "factor devices", id)}
 	}
 	return [][]byte{d.keys.Blind("failure", "factor", id, in.Network), d.keys.Blind("failure", "factor", id)}
 }
 
 func (tx *Tx) refuseFactor(ctx context.Context, a model.Account, network string, buckets [][]byte) error {
+	var f model.Failures
 	for _, b := range buckets {
-		if _, err := tx.countFailure(ctx, b, b); err != nil {
+		var err error
+		if f, err = tx.countFailure(ctx, b, b); err != nil {
+			return err
+		}
+	}
+	if f.Several() { // over all networks, or over all known devices
+		if err := tx.warnOfCodes(ctx, a); err != nil {
 			return err
 		}
 	}

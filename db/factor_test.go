@@ -293,19 +293,6 @@ func TestAResetNeverRemovesASecondFactor(t *testing.T) {
 	must(t, err)
 }
 
-// Each device that is known has a count of wrong codes of its own. Whoever
-// reads the mail must not make up devices to guess with.
-func TestAResetMakesNoDeviceKnown(t *testing.T) {
-	m := newMia(t)
-	sendReset(t, m.d, dbtest.Owner(t, m.d), m.MemberID)
-	set, err := m.d.SetPassword(t.Context(), model.NewPassword{Token: dbtest.Token(t, m.d, m.MemberID),
-		Password: model.NewSecret(dbtest.Password), Confirm: model.NewSecret(dbtest.Password)})
-	must(t, err)
-	if !set.Device.IsZero() {
-		t.Error("it did")
-	}
-}
-
 func TestSettingOneUpAsksWhoIsThere(t *testing.T) {
 	m := newMia(t)
 	wrong := model.SelfProof{Password: model.NewSecret("wrong")}

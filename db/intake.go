@@ -15,6 +15,10 @@ const (
 	// minute; the rest get the same answer. It is far above what an office
 	// that shares one address asks for.
 	askedPerMinute = 30
+	// intakeMost is how many rows may wait to be worked off: some seconds of
+	// work. What comes on top gets the same answer and no row, so a flood from
+	// many networks fills no disk and keeps nobody's letter for long.
+	intakeMost = 1000
 )
 
 // AskReset takes what was typed into "Forgot password?". One identical row is
@@ -33,10 +37,27 @@ func (d *DB) AskReset(ctx context.Context, typed, network string) error {
 			from, tx.Now.Add(-time.Minute).Unix()).Scan(&lately); err != nil || lately >= askedPerMinute {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO intake (typed, network, made_at) VALUES (?, ?, ?)`,
-			typed, from, tx.Now.Unix())
+		_, err := tx.ExecContext(ctx, `INSERT INTO intake (typed, network, made_at) SELECT ?, ?, ? WHERE `+intakeRoom,
+			typed, from, tx.Now.Unix(), intakeMost)
 		return err
 	})
+}
+
+const intakeRoom = `(SELECT count(*) FROM intake WHERE done_at IS NULL) < +?`
+
+// tidyIntake forgets what was worked off, except what limits are counted by:
+// which rows a network had within a minute, and letters to strangers and new
+// accounts within a day. Of these there are few.
+func (tx *Tx) tidyIntake(ctx context.Context) error {
+	for outcome, after := range map[string]time.Duration{
+		intakeKnown: time.Minute, intakeRefused: time.Minute, intakeUnknown: 24 * time.Hour, intakeJoined: 24 * time.Hour,
+	} {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM intake WHERE outcome = +? AND made_at <= +? AND done_at IS NOT NULL`,
+			outcome, tx.Now.Add(-after).Unix()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WorkIntake looks up what was asked for, outside the requests, and gives how
@@ -58,7 +79,11 @@ func (d *DB) WorkIntake(ctx context.Context) (n int, err error) {
 		}); err != nil {
 			return n, err
 		}
-		n++
+		if n++; n%intakeMost == 1 {
+			if err := d.act(ctx, func(tx *Tx) error { return tx.tidyIntake(ctx) }); err != nil {
+				return n, err
+			}
+		}
 		if stranger != "" {
 			if err := d.noteNear(ctx, stranger); err != nil {
 				return n, err

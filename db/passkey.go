@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -258,6 +259,21 @@ func (tx *Tx) checkPasskey(ctx context.Context, a model.Account, n note, answer 
 	return err == nil, err
 }
 
+// notePasskeyRefused writes down an answer that was not that of an account's
+// passkey. Passkeys are never slowed down, and lines are never deleted, so after
+// the first few there is one each half minute.
+func (tx *Tx) notePasskeyRefused(ctx context.Context, network string, a model.Account, act model.Act) error {
+	bucket := tx.db.keys.Blind("failure", "passkey", strconv.FormatInt(a.ID, 10))
+	f, err := failures(ctx, tx, bucket)
+	if err != nil || f.CrowdWait(tx.Now) > 0 {
+		return err
+	}
+	if _, err := tx.countFailure(ctx, bucket, bucket); err != nil {
+		return err
+	}
+	return tx.audit(ctx, model.MemberActor(network), act, about{member: a.MemberID, account: a.ID, note: "passkey"})
+}
+
 // provePasskey is ProveFactor with a passkey.
 func (d *DB) provePasskey(ctx context.Context, step note, in model.SecondProof) (model.SignedIn, error) {
 	var done model.SignedIn
@@ -278,7 +294,7 @@ func (d *DB) provePasskey(ctx context.Context, step note, in model.SecondProof) 
 		}
 		if !fits {
 			wrong = true
-			return tx.audit(ctx, model.MemberActor(in.Network), model.ActFactorFailed, about{member: a.MemberID, account: a.ID, note: "passkey"})
+			return tx.notePasskeyRefused(ctx, in.Network, a, model.ActFactorFailed)
 		}
 		if !d.spend(n, tx.Now) || !d.spend(step, tx.Now) {
 			return errStepOver
@@ -328,7 +344,7 @@ func (d *DB) SignInWithPasskey(ctx context.Context, in model.PasskeySignIn) (mod
 			return err
 		case !fits || a.Disabled():
 			refused = errPasskey
-			return tx.audit(ctx, model.MemberActor(in.Network), model.ActSignInFailed, about{member: a.MemberID, account: a.ID, note: "passkey"})
+			return tx.notePasskeyRefused(ctx, in.Network, a, model.ActSignInFailed)
 		case !d.spend(n, tx.Now):
 			return errPasskey
 		case !k.opens(a):

@@ -3,10 +3,6 @@ package db
 import (
 	"context"
 	"errors"
-	"runtime"
-	"runtime/debug"
-	"sync"
-	"time"
 
 	"latchkey/db/model"
 )
@@ -70,106 +66,6 @@ func (d *DB) LinkPasswordRules(ctx context.Context, token string) (model.Passwor
 // they typed so far.
 func (d *DB) OwnerPasswordRules(s model.Settings, m model.Member) model.PasswordRules {
 	return passwordRules(s, model.RoleOwner, m, "")
-}
-
-// hashQueue is how many may wait for a slot in each of the two queues. At about 20 ms a hash the last
-// of them waits for a second or two; more would only wait to be told no.
-const hashQueue = 64
-
-// errBusy is answered at once when the queue is full: memory and waiting stay
-// bounded under a flood.
-var errBusy = model.Unavailable("Very many people are signing in just now. Please try again in a few seconds.", 5*time.Second)
-
-// hashSlots bounds how many password hashes are made at once: each takes
-// 19 MiB and a whole core for its time. One core stays free for pages. Whoever
-// sets a password through a link, or comes from a device that signed in
-// before, goes first, so a flood of guesses does not keep members out.
-type hashSlots struct {
-	mu     sync.Mutex
-	slots  int
-	free   int
-	first  []chan struct{}
-	others []chan struct{}
-}
-
-func newHashSlots() *hashSlots {
-	n := max(1, min(runtime.GOMAXPROCS(0)-1, 3))
-	return &hashSlots{slots: n, free: n}
-}
-
-// hash makes a password hash in the next free slot.
-func (h *hashSlots) hash(ctx context.Context, known bool, password string, salt []byte) (model.PasswordHash, error) {
-	return h.hashWith(ctx, known, password, salt, model.DefaultHashParams)
-}
-
-func (h *hashSlots) hashWith(ctx context.Context, known bool, password string, salt []byte, p model.HashParams) (model.PasswordHash, error) {
-	if err := h.acquire(ctx, known); err != nil {
-		return model.PasswordHash{}, err
-	}
-	defer h.release()
-	// The library cannot use its 19 MiB again; left alone, the collector lets
-	// several of them pile up before it looks.
-	defer runtime.GC()
-	return model.HashPassword(password, salt, p), nil
-}
-
-func (h *hashSlots) acquire(ctx context.Context, known bool) error {
-	h.mu.Lock()
-	if h.free > 0 {
-		h.free--
-		h.mu.Unlock()
-		return nil
-	}
-	queue := &h.others
-	if known {
-		queue = &h.first // with a bound of its own: strangers cannot fill it
-	}
-	if len(*queue) >= hashQueue {
-		h.mu.Unlock()
-		return errBusy
-	}
-	turn := make(chan struct{})
-	*queue = append(*queue, turn)
-	h.mu.Unlock()
-
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-	}
-	h.mu.Lock()
-	for i, t := range *queue {
-		if t == turn {
-			*queue = append((*queue)[:i:i], (*queue)[i+1:]...)
-			h.mu.Unlock()
-			return ctx.Err()
-		}
-	}
-	h.mu.Unlock()
-	h.release() // the turn came in the same moment
-	return ctx.Err()
-}
-
-func (h *hashSlots) release() {
-	if h.pass() {
-		go debug.FreeOSMemory() // the rush is over; a small machine wants its memory back
-	}
-}
-
-// pass gives the slot to the next in turn; idle says that nobody was waiting
-// and no hash is being made.
-func (h *hashSlots) pass() (idle bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, queue := range []*[]chan struct{}{&h.first, &h.others} {
-		if len(*queue) > 0 {
-			close((*queue)[0])
-			*queue = (*queue)[1:]
-			return false
-		}
-	}
-	h.free++
-	return h.free == h.slots
 }
 
 // storePassword sets an account's password. Its version grows, so every older
@@ -239,7 +135,7 @@ func (d *DB) checkOwnPassword(ctx context.Context, actor model.Actor, typed mode
 	if stored.IsZero() {
 		params = model.DefaultHashParams
 	}
-	tried, err := d.hashing.hashWith(ctx, true, typed.Reveal(), me.salt, params)
+	tried, err := d.hashing.hashWith(ctx, true, "", typed.Reveal(), me.salt, params)
 	if err != nil {
 		return me, err
 	}
@@ -300,7 +196,7 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, err
 	}
 	defer leave()
-	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), me.salt)
+	hash, err := d.hashing.hash(ctx, in.Password.Reveal(), me.salt)
 	if err != nil {
 		return done, err
 	}

@@ -385,7 +385,7 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 	if err := d.read.QueryRowContext(ctx, `SELECT salt FROM account WHERE id = +?`, o.Account.ID).Scan(&salt); err != nil {
 		return done, err
 	}
-	hash, err := d.hashing.hash(ctx, true, in.Password.Reveal(), salt)
+	hash, err := d.hashing.hash(ctx, in.Password.Reveal(), salt)
 	if err != nil {
 		return done, err
 	}
@@ -422,12 +422,10 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 			}
 		}
 		done = model.PasswordSet{AccountID: a.ID, Login: a.Login(o.Shared)}
-		if !a.HasFactor() {
-			// With one, a device is known only once it was given: each has a count
-			// of wrong codes of its own, and whoever reads the mail could make up
-			// as many as they like.
-			done.Device = d.newDevice(a.ID)
-		}
+		// Whoever keeps the account's sign-in slow must not keep its owner out
+		// who used a link. All known devices share a count of wrong codes, so
+		// nobody who reads the mail gains tries by making them up.
+		done.Device = d.newDevice(a.ID)
 		return tx.postPasswordChanged(ctx, actor, a, o.Reset.ID)
 	})
 	return done, err

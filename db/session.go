@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/sqlite3store"
@@ -350,22 +350,9 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	}
 	emailKey, memberNoKey := model.LoginKey(in.Login)
 	login := emailKey + memberNoKey // one of them is empty
-	all, salt, err := d.candidates(ctx, emailKey, memberNoKey)
+	buckets, known, err := d.signInBuckets(ctx, in, emailKey, memberNoKey)
 	if err != nil {
 		return done, err
-	}
-
-	// A device that signed in to this account before has a bucket of its own,
-	// so nobody can lock a member out of it.
-	device, of := d.knownDevice(in.Known.Reveal(), all)
-	buckets := [][]byte{d.keys.Blind("failure", "pair", login, in.Network), d.crowdBucket(login)}
-	if device != "" && len(all) > 1 {
-		// One of a household can have as many known devices as they like; what
-		// they may guess at the others' passwords must not grow with them.
-		device = strconv.FormatInt(of, 10)
-	}
-	if device != "" {
-		buckets = [][]byte{d.keys.Blind("failure", "device", login, device)}
 	}
 	leave, wait, err := d.enter(ctx, buckets...)
 	if err != nil {
@@ -376,6 +363,12 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 		return done, limited(wait)
 	}
 
+	// Only now: who has to wait has to wait as long for nobody's login as for
+	// one that eight people share.
+	all, salt, err := d.candidates(ctx, emailKey, memberNoKey)
+	if err != nil {
+		return done, err
+	}
 	password := in.Password.Reveal()
 	if salt == nil {
 		salt = d.keys.Blind("salt", login) // nobody's; it only has to cost the same
@@ -383,14 +376,16 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	if len(password) > longestTried {
 		password = "" // no password is that long; the work stays the same
 	}
-	fits, err := d.fitting(ctx, device != "", password, salt, all)
+	fits, err := d.fitting(ctx, known, in.Network, password, salt, all)
 	if err != nil {
 		return done, err
 	}
+	// A try that was made is counted, also when whoever made it hung up.
+	ctx = context.WithoutCancel(ctx)
 	var stronger model.PasswordHash
 	if len(fits) == 1 && fits[0].hash.WeakerThan(model.DefaultHashParams) {
 		// The one moment at which the password is at hand.
-		if stronger, err = d.hashing.hash(ctx, true, password, salt); err != nil {
+		if stronger, err = d.hashing.hash(ctx, password, salt); err != nil {
 			return done, err
 		}
 	}
@@ -436,10 +431,47 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	return done, err
 }
 
+// signInBuckets are where an attempt is counted: one of its own, and one for
+// all that are like it.
+//
+// A device that signed in to the account before has a bucket of its own, so
+// nobody can lock a member out of it. Whoever knew the password once may have
+// made themselves many such devices, so there is one over all of them too.
+func (d *DB) signInBuckets(ctx context.Context, in model.SignIn, emailKey, memberNoKey string) (buckets [][]byte, known bool, err error) {
+	login := emailKey + memberNoKey // one of them is empty
+	device, of := d.knownDevice(in.Known.Reveal())
+	if device != "" {
+		var shared int
+		if shared, known, err = d.sharedWith(ctx, emailKey, memberNoKey, of); err != nil {
+			return nil, false, err
+		}
+		if shared > 1 {
+			// One of a household can have as many known devices as they like; what
+			// they may guess at the others' passwords must not grow with them.
+			device = strconv.FormatInt(of, 10)
+		}
+	}
+	if !known {
+		return [][]byte{d.keys.Blind("failure", "pair", login, in.Network), d.crowdBucket(login)}, false, nil
+	}
+	return [][]byte{d.keys.Blind("failure", "device", login, device), d.keys.Blind("failure", "devices", login, strconv.FormatInt(of, 10))}, true, nil
+}
+
+// sharedWith is how many people a login may mean, and whether an account is
+// among them.
+func (d *DB) sharedWith(ctx context.Context, emailKey, memberNoKey string, account int64) (n int, among bool, err error) {
+	where, key := `a.email_key = +?`, emailKey
+	if memberNoKey != "" {
+		where, key = `n.member_no_key = +?`, memberNoKey
+	}
+	err = d.read.QueryRowContext(ctx, `SELECT count(*), coalesce(max(a.id = +?), 0)`+accountTables+`WHERE `+where, account, orNull(key)).Scan(&n, &among)
+	return n, among, err
+}
+
 // fitting are those whose password it is. However many people share an address
 // they share its salt, so one hash serves them all; only while parameters rise
 // there are two.
-func (d *DB) fitting(ctx context.Context, known bool, password string, salt []byte, all []candidate) (fits []candidate, err error) {
+func (d *DB) fitting(ctx context.Context, known bool, network, password string, salt []byte, all []candidate) (fits []candidate, err error) {
 	tried := map[model.HashParams]model.PasswordHash{}
 	for _, c := range all {
 		if !c.hash.IsZero() {
@@ -450,7 +482,7 @@ func (d *DB) fitting(ctx context.Context, known bool, password string, salt []by
 		tried[model.DefaultHashParams] = model.PasswordHash{} // nobody's password; it only has to cost the same
 	}
 	for params := range tried {
-		if tried[params], err = d.hashing.hashWith(ctx, known, password, salt, params); err != nil {
+		if tried[params], err = d.hashing.hashWith(ctx, known, network, password, salt, params); err != nil {
 			return nil, err
 		}
 	}
@@ -479,14 +511,14 @@ func (tx *Tx) rehash(ctx context.Context, accountID int64, hash model.PasswordHa
 const longestTried = 4096
 
 func (tx *Tx) refuseSignIn(ctx context.Context, network, login string, all []candidate, buckets [][]byte) error {
-	var f model.Failures
-	for _, b := range buckets {
-		var err error
-		if f, err = tx.countFailure(ctx, b, tx.db.crowdBucket(login)); err != nil {
-			return err
-		}
+	if _, err := tx.countFailure(ctx, buckets[0], tx.db.crowdBucket(login)); err != nil {
+		return err
 	}
-	if f.Trouble() { // of the login over all networks, or of a known device
+	f, err := tx.countFailure(ctx, buckets[1], buckets[1])
+	if err != nil {
+		return err
+	}
+	if f.Trouble() { // over all networks, or over all known devices
 		if err := tx.noteTrouble(ctx, login, network); err != nil {
 			return err
 		}
@@ -621,19 +653,14 @@ func (d *DB) newDevice(accountID int64) model.Secret {
 	return model.NewSecret(signed(d.keys, "device", append(said, id...)))
 }
 
-// knownDevice gives the mark of a device that signed in to one of these
-// accounts before and whose it was, or "".
-func (d *DB) knownDevice(cookie string, all []candidate) (mark string, account int64) {
+// knownDevice gives the mark of a device that signed in before, and to whose
+// account, or "".
+func (d *DB) knownDevice(cookie string) (mark string, account int64) {
 	said, ok := unsigned(d.keys, "device", cookie)
 	if !ok || len(said) != 24 {
 		return "", 0
 	}
-	for _, c := range all {
-		if bytes.Equal(said[:8], binary.BigEndian.AppendUint64(nil, uint64(c.account.ID))) {
-			return strconv.Quote(string(said[8:])), c.account.ID
-		}
-	}
-	return "", 0
+	return strconv.Quote(string(said[8:])), int64(binary.BigEndian.Uint64(said))
 }
 
 func (d *DB) crowdBucket(login string) []byte { return d.keys.Blind("failure", "login", login) }
@@ -649,11 +676,15 @@ func failures(ctx context.Context, q querier, bucket []byte) (f model.Failures, 
 // enter begins an attempt and says how long it would have to wait. Attempts
 // that are under way count as failed until they are over; otherwise a
 // thousand at once would all be the first. The first bucket has the growing
-// pause, the second (a login over all networks) the even one.
+// pause, the second (over all networks, or all known devices) that of crowd.
 //
 // Looking and entering are one step: leave comes after the failure was
 // committed, so nobody ever sees an attempt in neither place.
 func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait time.Duration, err error) {
+	return d.enterCrowd(ctx, model.Failures.CrowdWait, buckets...)
+}
+
+func (d *DB) enterCrowd(ctx context.Context, crowd func(model.Failures, time.Time) time.Duration, buckets ...[]byte) (leave func(), wait time.Duration, err error) {
 	d.trying.mu.Lock()
 	defer d.trying.mu.Unlock()
 	now := d.Now()
@@ -668,7 +699,7 @@ func (d *DB) enter(ctx context.Context, buckets ...[]byte) (leave func(), wait t
 		if i == 0 {
 			wait = max(wait, f.Wait(now))
 		} else {
-			wait = max(wait, f.CrowdWait(now))
+			wait = max(wait, crowd(f, now))
 		}
 	}
 	if wait > 0 {
@@ -691,8 +722,40 @@ func (tx *Tx) countFailure(ctx context.Context, bucket, login []byte) (model.Fai
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO failure (bucket, login, count, last_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (bucket) DO UPDATE SET count = excluded.count, last_at = excluded.last_at`, bucket, login, f.Count, f.LastAt.Unix())
+	if err == nil && tx.db.trying.counted.Add(1)%boundEvery == 0 {
+		err = tx.boundFailures(ctx)
+	}
 	return f, err
 }
+
+// What strangers can have written down of their wrong tries is bounded: some
+// 20 MB. One core makes 40 hashes a second, so logins that nobody has would else
+// be 7 million rows a day; and wrong codes need no hash.
+const (
+	failuresKept = 100_000
+	boundEvery   = 1000 // it takes 30 ms
+)
+
+// boundFailures forgets what is over, and beyond the bound what matters least:
+// the oldest of those that nobody waits for yet, then the oldest. To have a
+// bucket forgotten that makes them wait, somebody would have to fill all the
+// others first, which takes them more tries than they gain.
+func (tx *Tx) boundFailures(ctx context.Context) error {
+	for _, q := range []struct{ table, key string }{{"failure", "bucket"}, {"code_try", "key"}} {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+q.table+` WHERE last_at <= +?`, tx.Now.Add(-forgotten[q.table]).Unix()); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+q.table+` WHERE `+q.key+` IN (
+			SELECT `+q.key+` FROM `+q.table+` ORDER BY count >= 5, last_at LIMIT max(0, (SELECT count(*) FROM `+q.table+`) - +?))`, failuresKept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgotten is after how long what was counted is over. A code lives for a day,
+// and its count must outlast it.
+var forgotten = map[string]time.Duration{"failure": model.FailuresFor, "code_try": 48 * time.Hour}
 
 func (tx *Tx) clearFailures(ctx context.Context, buckets ...[]byte) error {
 	for _, b := range buckets {
@@ -713,9 +776,6 @@ func (d *DB) Tidy(ctx context.Context) error {
 	}{
 		{`DELETE FROM session WHERE expires_at <= +?`, []any{now.Unix()}},
 		{`DELETE FROM sessions WHERE expiry < julianday('now')`, nil},
-		{`DELETE FROM failure WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
-		{`DELETE FROM code_try WHERE last_at <= +?`, []any{now.Add(-48 * time.Hour).Unix()}},
-		{`DELETE FROM intake WHERE made_at <= +? AND done_at IS NOT NULL`, []any{now.Add(-48 * time.Hour).Unix()}},
 		{`UPDATE email_change SET ended_at = expires_at, salt = NULL, password_hash = NULL WHERE ended_at IS NULL AND expires_at <= +?`, []any{now.Unix()}},
 		{`DELETE FROM email_change WHERE ended_at <= +?`, []any{now.Add(-model.RememberEnded).Unix()}},
 		{`DELETE FROM near_login WHERE at <= +?`, []any{now.Add(-model.NearFor).Unix()}},
@@ -725,6 +785,14 @@ func (d *DB) Tidy(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.act(ctx, func(tx *Tx) error {
+		if err := tx.boundFailures(ctx); err != nil {
+			return err
+		}
+		return tx.tidyIntake(ctx)
+	}); err != nil {
+		return err
+	}
 	return d.pruneAudit(ctx)
 }
 
@@ -732,6 +800,8 @@ func (d *DB) Tidy(ctx context.Context) error {
 type attempts struct {
 	mu sync.Mutex
 	n  map[string]int
+
+	counted atomic.Int64 // failures since the start
 }
 
 // count is called with mu held.

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"latchkey/db/model"
@@ -20,8 +18,8 @@ func (tx *Tx) noteTrouble(ctx context.Context, login, network string) error {
 	if len(login) > typedMax {
 		login = "" // nobody's; the row is written all the same
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO intake (kind, typed, network, made_at) VALUES (?, ?, ?, ?)`,
-		intakeTrouble, login, tx.db.keys.Blind("intake", network), tx.Now.Unix())
+	_, err := tx.ExecContext(ctx, `INSERT INTO intake (kind, typed, network, made_at) SELECT ?, ?, ?, ? WHERE `+intakeRoom,
+		intakeTrouble, login, tx.db.keys.Blind("intake", network), tx.Now.Unix(), intakeMost)
 	return err
 }
 
@@ -68,13 +66,46 @@ func (tx *Tx) mayTrouble(ctx context.Context, a model.Account) (bool, error) {
 	if a.Disabled() || a.Email == "" {
 		return false, nil
 	}
-	var one int
-	err := tx.QueryRowContext(ctx, `
-		SELECT 1 FROM letter_subject s JOIN letter l ON l.id = s.letter_id
-		WHERE s.account_id = +? AND l.kind = 'trouble' AND l.created_at > +? LIMIT 1`,
-		a.ID, tx.Now.Add(-troubleEvery).Unix()).Scan(&one)
-	if !errors.Is(err, sql.ErrNoRows) {
+	if told, err := tx.toldToday(ctx, a, model.LetterTrouble); err != nil || told {
 		return false, err
 	}
 	return tx.mayAsk(ctx, a)
+}
+
+// toldToday reports whether an account had a letter of a kind within a day.
+func (tx *Tx) toldToday(ctx context.Context, a model.Account, kind model.LetterKind) (told bool, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM letter_subject s JOIN letter l ON l.id = s.letter_id
+			WHERE s.account_id = +? AND l.kind = +? AND l.created_at > +?)`,
+		a.ID, kind, tx.Now.Add(-troubleEvery).Unix()).Scan(&told)
+	return told, err
+}
+
+// warnOfCodes writes to an account, once a day at the most, that somebody had its
+// password right and its second factor wrong, with a link to another password.
+//
+// It is not counted among what anybody can have sent, nor does it merge with a
+// letter that waits: whoever knows the password could keep it away by asking for
+// others. Whoever gets as far as this was told already that the password is
+// right, so it needs no detour by the intake.
+func (tx *Tx) warnOfCodes(ctx context.Context, a model.Account) error {
+	if a.Email == "" {
+		return nil
+	}
+	if told, err := tx.toldToday(ctx, a, model.LetterWrongCodes); err != nil || told {
+		return err
+	}
+	portal := model.SystemActor()
+	r, err := unendedReset(ctx, tx, a.ID)
+	if err != nil {
+		return err
+	}
+	if r == nil || !r.SameOnResend(a, tx.Now) {
+		made, err := tx.newReset(ctx, portal, a, r, false)
+		if err != nil {
+			return err
+		}
+		r = &made
+	}
+	return tx.post(ctx, portal, model.LetterWrongCodes, a.Email, letterFacts{}, subject{a.ID, r.ID})
 }

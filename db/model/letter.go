@@ -21,6 +21,7 @@ const (
 	LetterSettingsChanged LetterKind = "settings_changed" // to all owners: letters leave another way
 	LetterFactorChanged   LetterKind = "factor_changed"   // signing in takes something else than before
 	LetterTrouble         LetterKind = "trouble"          // somebody could not sign in: a link for each who has the address
+	LetterWrongCodes      LetterKind = "wrong_codes"      // somebody knew the password and not the second factor: a link to another one
 	LetterSecured         LetterKind = "secured"          // they said it was not them: everything is shut, and here is a link
 	LetterSecuredNotice   LetterKind = "secured_notice"   // the same to a former address, without a link
 	LetterTest            LetterKind = "test"             // an owner tries the mail settings or a template out
@@ -40,7 +41,7 @@ const (
 // changed them to put into words.
 var LetterKinds = []LetterKind{
 	LetterReset, LetterWelcome, LetterResetSeveral, LetterNoAccount, LetterRingUs,
-	LetterPasswordChanged, LetterCodeReadOut, LetterEmailConfirm, LetterEmailTaken, LetterEmailAsked, LetterEmailChanged, LetterTrouble, LetterSecured, LetterSecuredNotice,
+	LetterPasswordChanged, LetterCodeReadOut, LetterEmailConfirm, LetterEmailTaken, LetterEmailAsked, LetterEmailChanged, LetterTrouble, LetterWrongCodes, LetterSecured, LetterSecuredNotice,
 	LetterFactorChanged, LetterTest,
 }
 
@@ -50,7 +51,7 @@ func (k LetterKind) Priority() int {
 	switch k {
 	case LetterSettingsChanged:
 		return PriorityMail
-	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterEmailConfirm, LetterEmailTaken, LetterTest:
+	case LetterReset, LetterResetSeveral, LetterWelcome, LetterSecured, LetterWrongCodes, LetterEmailConfirm, LetterEmailTaken, LetterTest:
 		return PriorityLink
 	case LetterNoAccount:
 		return PriorityStranger
@@ -64,7 +65,7 @@ func (k LetterKind) OneAttempt() bool { return k == LetterNoAccount || k == Lett
 
 // CarriesLink reports whether the letter is pointless once its link ended.
 func (k LetterKind) CarriesLink() bool {
-	return k == LetterWelcome || k == LetterReset || k == LetterSecured || k == LetterEmailConfirm || k.ForSeveral()
+	return k == LetterWelcome || k == LetterReset || k == LetterSecured || k == LetterWrongCodes || k == LetterEmailConfirm || k.ForSeveral()
 }
 
 // ForSeveral reports whether the letter goes to all who share an address, each

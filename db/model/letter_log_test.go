@@ -48,6 +48,7 @@ func TestWhatMayBeSentAgainAndStopped(t *testing.T) {
 		model.LetterEmailChanged:    {model.RepeatCopy, false},
 		model.LetterTrouble:         {model.RepeatLink, true},
 		model.LetterSecured:         {model.RepeatLink, true},
+		model.LetterWrongCodes:      {model.RepeatLink, true},
 		model.LetterSecuredNotice:   {model.RepeatCopy, false},
 		model.LetterCodeReadOut:     {model.RepeatCopy, false},
 		model.LetterFactorChanged:   {model.RepeatCopy, false},

@@ -12,7 +12,7 @@ var (
 	letterKinds = []model.LetterKind{
 		model.LetterWelcome, model.LetterReset, model.LetterResetSeveral, model.LetterNoAccount,
 		model.LetterRingUs, model.LetterPasswordChanged, model.LetterEmailChanged, model.LetterCodeReadOut,
-		model.LetterSettingsChanged, model.LetterTrouble, model.LetterSecured, model.LetterSecuredNotice, model.LetterFactorChanged,
+		model.LetterSettingsChanged, model.LetterTrouble, model.LetterWrongCodes, model.LetterSecured, model.LetterSecuredNotice, model.LetterFactorChanged,
 		model.LetterEmailConfirm, model.LetterEmailTaken, model.LetterEmailAsked,
 		model.LetterTest,
 	}
@@ -167,6 +167,7 @@ func TestEachKindOfLetter(t *testing.T) {
 		model.LetterSettingsChanged: {-1, false, false},
 		model.LetterTrouble:         {1, false, true},
 		model.LetterSecured:         {0, false, true},
+		model.LetterWrongCodes:      {0, false, true},
 		model.LetterSecuredNotice:   {1, false, false},
 		model.LetterFactorChanged:   {1, false, false},
 		model.LetterEmailConfirm:    {0, false, true},

@@ -187,6 +187,7 @@ var letterPlaceholders = map[LetterKind][]string{
 	LetterFactorChanged:   {"name", "email", "changed", "what"},
 	LetterSettingsChanged: {"name", "email", "changed", "what", "requested_by"},
 	LetterTrouble:         {"email"},
+	LetterWrongCodes:      {"name", "email", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
 	LetterSecured:         {"name", "email", linkPlaceholder, notMePlaceholder, "expires", "lasts"},
 	LetterSecuredNotice:   {"name", "email", "changed"},
 	LetterTest:            {"name", "email"},

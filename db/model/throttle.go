@@ -13,8 +13,14 @@ const (
 	freeFailures   = 5
 	crowdFailures  = 20
 	crowdPause     = 30 * time.Second
+	crowdCodes     = 100
+	codesPause     = time.Hour
 	forgetFailures = 24 * time.Hour
 )
+
+// FailuresFor is how long failures are remembered: after it a bucket is as good
+// as none.
+const FailuresFor = forgetFailures
 
 // Failures is the wrong sign-ins counted in one bucket: a typed login from
 // one client network, or one known device, or a login over all networks.
@@ -48,6 +54,18 @@ func (f Failures) CrowdWait(now time.Time) time.Duration {
 	return max(0, f.LastAt.Add(crowdPause).Sub(now))
 }
 
+// CodesWait is CrowdWait for the codes of a second factor, of which there are
+// only a million: at a try each 30 seconds, three of them being right at a time,
+// one would be hit in two months. NIST SP 800-63B (rev. 4, §3.2.2) has 100 wrong
+// ones in a row end it; here they make it one an hour, because whoever knows a
+// password must not be able to lock its owner out for good.
+func (f Failures) CodesWait(now time.Time) time.Duration {
+	if f.Count < crowdCodes || f.stale(now) {
+		return f.CrowdWait(now)
+	}
+	return max(0, f.LastAt.Add(codesPause).Sub(now))
+}
+
 // Next is the bucket after one more failure.
 func (f Failures) Next(now time.Time) Failures {
 	if f.stale(now) {
@@ -59,6 +77,10 @@ func (f Failures) Next(now time.Time) Failures {
 // Trouble reports whether this failure is the one at which the account's holder
 // is written to: it may be they who cannot get in (product.md §4.8).
 func (f Failures) Trouble() bool { return f.Count == freeFailures }
+
+// Several reports whether there were so many failures that it is no slip any
+// more.
+func (f Failures) Several() bool { return f.Count >= freeFailures }
 
 // stale: after a day without a failure the bucket is empty.
 func (f Failures) stale(now time.Time) bool { return !now.Before(f.LastAt.Add(forgetFailures)) }

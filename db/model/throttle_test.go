@@ -62,6 +62,33 @@ func TestACrowdMayTryOnceInThirtySeconds(t *testing.T) {
 	}
 }
 
+func TestWrongCodesAreAnHourApartAfterAHundred(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		count    int
+		at, want time.Duration
+	}{
+		{19, 0, 0}, {20, 0, 30 * s}, {20, 30 * s, 0},
+		{99, 0, 30 * s}, {99, 29 * s, s}, {99, 30 * s, 0},
+		{100, 0, time.Hour}, {100, 30 * s, time.Hour - 30*s}, {100, time.Hour - s, s}, {100, time.Hour, 0},
+		{math.MaxInt, 0, time.Hour}, {math.MaxInt, day - s, 0}, {math.MaxInt, day, 0},
+	} {
+		f := model.Failures{Count: tt.count, LastAt: noon}
+		if got := f.CodesWait(noon.Add(tt.at)); got != tt.want {
+			t.Errorf("%d wrong codes, %v after the last: wait %v, want %v", tt.count, tt.at, got, tt.want)
+		}
+	}
+}
+
+func TestAFailureIsTroubleAtTheFifthAndSeveralFromThen(t *testing.T) {
+	for n := range 8 {
+		f := model.Failures{Count: n}
+		if f.Trouble() != (n == 5) || f.Several() != (n >= 5) {
+			t.Errorf("%d: trouble %v, several %v", n, f.Trouble(), f.Several())
+		}
+	}
+}
+
 func TestFailuresAreForgottenAfterADay(t *testing.T) {
 	const s = time.Second
 	f := model.Failures{Count: 100, LastAt: noon}
