@@ -149,6 +149,7 @@ func (tx *Tx) codePlaces(ctx context.Context, login, network string) ([]codePlac
 	for len(places) < model.HouseholdLimit {
 		places = append(places, codePlace{})
 	}
+	slot := tx.db.keys.Blind("code-try", "nobody", emailKey+memberNoKey, network)
 	var keys [][]byte
 	for i := range places {
 		p := &places[i]
@@ -162,12 +163,12 @@ func (tx *Tx) codePlaces(ctx context.Context, login, network string) ([]codePlac
 			p.reset.KeyID = tx.db.keys.CurrentID()
 			// As many rows as it would have, were it somebody's; but all made-up
 			// logins together only have so many, or they would fill the table.
-			slot := tx.db.keys.Blind("code-try", "nobody", emailKey+memberNoKey, network)
 			p.keys = triesOf(tx.db.keys, fmt.Sprintf("nobody %x", slot[:nobodySlots]), "", nil)
 		default:
-			// The same few rows for everybody, or made-up logins would fill the table.
+			// Eight people who share an address have a row each for every network, so
+			// these have one for each slot.
 			p.reset.KeyID = tx.db.keys.CurrentID()
-			p.keys = triesOf(tx.db.keys, fmt.Sprintf("nobody %d", i), "", nil)
+			p.keys = triesOf(tx.db.keys, fmt.Sprintf("nobody %d", i), fmt.Sprintf("%x", slot[:nobodySlots]), nil)
 		}
 		if p.spoken == nil {
 			p.spoken = tx.db.keys.SpokenTag(0, model.Secret{})

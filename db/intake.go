@@ -105,7 +105,8 @@ const (
 func (tx *Tx) workIntake(ctx context.Context, id int64) (stranger string, err error) {
 	var typed, kind string
 	var network []byte
-	err = tx.QueryRowContext(ctx, `SELECT typed, network, kind FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network, &kind)
+	var at int64
+	err = tx.QueryRowContext(ctx, `SELECT typed, network, kind, made_at FROM intake WHERE id = +? AND done_at IS NULL`, id).Scan(&typed, &network, &kind, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -114,15 +115,18 @@ func (tx *Tx) workIntake(ctx context.Context, id int64) (stranger string, err er
 	}
 	var outcome string
 	var joined int
-	if kind == intakeTrouble {
+	switch kind {
+	case intakeFailed:
+		outcome, err = intakeRefused, tx.lineRefused(ctx, typed, at)
+	case intakeTrouble:
 		outcome, err = tx.answerTrouble(ctx, typed)
-	} else {
+	default:
 		outcome, joined, err = tx.answerIntake(ctx, typed, network)
 	}
 	if err != nil {
 		return "", err
 	}
-	if email, sentence := model.ParseEmail(typed); sentence == "" && kind != intakeTrouble && (outcome == intakeUnknown || outcome == intakeRefused) {
+	if email, sentence := model.ParseEmail(typed); sentence == "" && kind != intakeTrouble && kind != intakeFailed && (outcome == intakeUnknown || outcome == intakeRefused) {
 		stranger = model.EmailKey(email)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = +?`, tx.Now.Unix(), outcome, joined, id)

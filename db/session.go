@@ -523,15 +523,7 @@ func (tx *Tx) refuseSignIn(ctx context.Context, network, login string, all []can
 			return err
 		}
 	}
-	actor := model.MemberActor(network)
-	// An unknown login has no line: lines are never deleted, and anybody can
-	// make up logins. The hash before and the disk behind hide the difference.
-	for _, c := range all {
-		if err := tx.audit(ctx, actor, model.ActSignInFailed, about{member: c.account.MemberID, account: c.account.ID}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tx.noteRefused(ctx, network, all)
 }
 
 func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network string, keep bool) (model.SignedIn, error) {

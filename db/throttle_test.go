@@ -107,6 +107,7 @@ func TestWhatIsCountedOutlivesARestart(t *testing.T) {
 			t.Errorf("%s, as it opens: %v", at.what, err)
 		}
 	}
+	dbtest.Deliver(t, d) // the lines of the tries
 	clock.Set(now.Add(time.Minute - time.Second))
 	ask(t, d, "nobody")
 	if n, err := d.WorkIntake(t.Context()); err != nil || n != 0 {
@@ -278,6 +279,46 @@ func TestMadeUpLoginsFillNoTable(t *testing.T) {
 	}
 }
 
+// What a refused sign-in leaves is of one size, whoever it was; the line follows
+// with the moment at which it happened.
+func TestARefusedSignInLeavesTheSameForEverybody(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	owner := dbtest.Owner(t, d)
+	var house []int64
+	for i := range 8 {
+		house = append(house, dbtest.SignedUp(t, d, fmt.Sprintf("Person %d", i), "house@example.org"))
+	}
+	mia := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	dbtest.Deliver(t, d)
+	raw := beside(t, folder)
+	lines := func(id int64) (n int) {
+		must(t, raw.QueryRow(`SELECT count(*) FROM audit WHERE act = 'session.refused' AND member_id = ? AND at = ?`, id, clock.Now().Unix()).Scan(&n))
+		return n
+	}
+	for _, login := range []string{"nobody@example.org", "mia@example.org", "house@example.org", "M-99"} {
+		wantKind(t, guessAt(t, d, login, home, model.Secret{}), model.KindSignIn)
+	}
+	var sizes, rows int
+	must(t, raw.QueryRow(`SELECT count(DISTINCT length(typed)), count(*) FROM intake WHERE kind = 'failed' AND done_at IS NULL AND typed NOT LIKE '%example%'`).Scan(&sizes, &rows))
+	if sizes != 1 || rows != 4 || lines(mia) != 0 {
+		t.Errorf("%d rows of %d sizes, %d lines", rows, sizes, lines(mia))
+	}
+	clock.Add(time.Second)
+	if _, err := d.WorkIntake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock.Add(-time.Second)
+	for _, id := range append(house, mia) {
+		if n := lines(id); n != 1 {
+			t.Errorf("member %d has %d lines of that moment", id, n)
+		}
+	}
+	if n := lines(owner.MemberID); n != 0 {
+		t.Errorf("somebody else has %d lines", n)
+	}
+}
+
 // Wrong codes need no hash, so they come faster. It needs no clean-up to bound
 // what they leave.
 func TestMadeUpLoginsFillNoTableOfCodes(t *testing.T) {
@@ -287,7 +328,7 @@ func TestMadeUpLoginsFillNoTableOfCodes(t *testing.T) {
 	for i := range 600 {
 		wantKind(t, enter(t, d, fmt.Sprintf("x%d@example.org", i), wrongCode, from()), model.KindSignIn)
 	}
-	if n := tables(t, folder)["code_try"]; n > 256*4+7*4 {
+	if n := tables(t, folder)["code_try"]; n > 256*(4+7)+7*3 {
 		t.Errorf("%d rows", n)
 	}
 }
