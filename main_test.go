@@ -1480,6 +1480,7 @@ func BenchmarkStart(b *testing.B) {
 		table.Add("memory, once the reading is over", fmt.Sprintf("%.1f MB", after), "", "")
 		flood := floodMemory(b, binary, folder, 16*int(slots))
 		megabytes("most while the sign-in is flooded", flood, 50+slots*24*1.048576)
+		megabytes("the same with 300 people at once", floodMemory(b, binary, folder, 300), 50+slots*24*1.048576)
 		info, err := os.Stat(binary)
 		if err != nil {
 			b.Fatal(err)

@@ -133,16 +133,27 @@ const nobodySlots = 1
 // codePlaces is whose code it may be.
 func (tx *Tx) codePlaces(ctx context.Context, login, network string) ([]codePlace, error) {
 	emailKey, memberNoKey := model.LoginKey(login)
-	where, key := `a.email_key = +?`, emailKey
+	where, key := `a.email_key = +?1`, emailKey
 	if memberNoKey != "" {
-		where, key = `n.member_no_key = +?`, memberNoKey
+		where, key = `n.member_no_key = +?1`, memberNoKey
 	}
+	// To read eight accounts takes 0.1 ms more than to read none. So eight are read
+	// for everybody, the first ones of the portal in the places of those that there
+	// are not.
 	places, err := rows(ctx, tx, func(rs *sql.Rows) (p codePlace, err error) {
-		p.account, err = scanAccount(rs, append(ifFound(resetTargets(&p.reset)), &p.spoken)...)
+		var other bool
+		p.account, err = scanAccount(rs, append(ifFound(resetTargets(&p.reset)), &p.spoken, &other)...)
+		if other {
+			p = codePlace{}
+		}
 		return p, err
-	}, `SELECT `+accountColumns+`, `+resetColumns+`, r.spoken`+accountTables+`
+	}, `SELECT `+accountColumns+`, `+resetColumns+`, r.spoken, p.other FROM (
+			SELECT a.id AS id, 0 AS other`+accountTables+`WHERE `+where+`
+			UNION ALL SELECT * FROM (SELECT id, 1 FROM account ORDER BY id LIMIT +?2)
+			ORDER BY other, id LIMIT +?2) p
+		JOIN account a ON a.id = p.id JOIN member n ON n.id = a.member_id
 		LEFT JOIN reset r ON r.account_id = a.id AND r.ended_at IS NULL
-		WHERE `+where+` ORDER BY a.id LIMIT +?`, orNull(key), model.HouseholdLimit)
+		ORDER BY p.other, a.id`, orNull(key), model.HouseholdLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func (d *DB) ProveFactor(ctx context.Context, in model.SecondProof) (model.Signe
 	}
 	defer leave()
 	if wait > 0 {
-		return done, model.Limited("There were several wrong codes. Please wait a moment before the next one.", wait)
+		return done, model.Limited("There were several wrong codes, so the next one has to wait. A passkey works at once.", wait)
 	}
 	wrong := false
 	err = d.act(ctx, func(tx *Tx) error {

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -494,6 +495,42 @@ func TestWhoeverHangsUpLeavesTheQueue(t *testing.T) {
 	}
 	giveBack()
 	wantKind(t, guessAt(t, d, "y@example.org", home, model.Secret{}), model.KindSignIn)
+}
+
+// Passkeys are never slowed down, so who knows the number of one could have a
+// line written with each wrong answer, and lines are never deleted.
+func TestWrongPasskeysFillNoLog(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail, BaseURL: "http://localhost:8080"})
+	_, _, mia := dbtest.App(t, d, clock, dbtest.Person(t, d, "Mia Brandt", model.RoleMember), dbtest.Password)
+	raw := beside(t, folder)
+	_, err := raw.Exec(`INSERT INTO passkey (account_id, credential_id, host, credential, name, password_version, made_at) VALUES (?, x'0102', 'localhost', '{"id":"AQI="}', 'Telephone', 1, 1)`,
+		mia.AccountID)
+	must(t, err)
+	said := base64.RawURLEncoding.EncodeToString
+	answer := fmt.Sprintf(`{"id":"AQI","rawId":"AQI","type":"public-key","response":{"clientDataJSON":%q,"authenticatorData":%q,"signature":"AA","userHandle":"AA"}}`,
+		said([]byte(`{"type":"webauthn.get","challenge":"AA","origin":"http://localhost:8080"}`)), said(append(make([]byte, 32), 5, 0, 0, 0, 0)))
+	wrong := func() (lines int) {
+		door, err := d.AskAnyPasskey(t.Context())
+		must(t, err)
+		_, err = d.SignInWithPasskey(t.Context(), model.PasskeySignIn{Network: home, Answer: model.PasskeyAnswer{Ticket: door.Ticket, Credential: model.NewSecret(answer)}})
+		wantKind(t, err, model.KindSignIn) // and never a wait
+		must(t, raw.QueryRow(`SELECT count(*) FROM audit WHERE act = 'session.refused'`).Scan(&lines))
+		return lines
+	}
+	for n := range 60 {
+		if got, want := wrong(), min(n+1, 20); got != want {
+			t.Fatalf("%d wrong answers, %d lines, want %d", n+1, got, want)
+		}
+	}
+	clock.Add(29 * time.Second)
+	if got := wrong(); got != 20 {
+		t.Errorf("%d lines a second too early", got)
+	}
+	clock.Add(time.Second)
+	if got := wrong(); got != 21 {
+		t.Errorf("%d lines half a minute later", got)
+	}
 }
 
 // Memory is bounded by the slots only if nobody hashes outside of them.

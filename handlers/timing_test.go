@@ -100,56 +100,58 @@ func TestNobodyIsToldByTimeWhoIsAMember(t *testing.T) {
 			}, nil},
 		{"/reset/code, wrong code", "/reset/code", http.StatusUnprocessableEntity, url.Values{"code": {"WXYZ-2345"}}, func() {}, nil},
 	} {
-		ask := func(login string) (took time.Duration, status, size int) {
-			fields := url.Values{"login": {login}}
-			for name, values := range page.fields {
-				fields[name] = values
+		t.Run(page.path[1:]+", "+strconv.Itoa(page.status), func(t *testing.T) {
+			ask := func(login string) (took time.Duration, status, size int) {
+				fields := url.Values{"login": {login}}
+				for name, values := range page.fields {
+					fields[name] = values
+				}
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+page.path, strings.NewReader(fields.Encode()))
+				must0(t, err)
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				if page.from != nil {
+					r.Header.Set("X-Forwarded-For", page.from(login))
+				} else {
+					r.Header.Set("X-Forwarded-For", elsewhere())
+				}
+				began := time.Now()
+				answer, err := s.Client().Do(r)
+				must0(t, err)
+				body, err := io.ReadAll(answer.Body)
+				took = time.Since(began)
+				must0(t, err)
+				must0(t, answer.Body.Close())
+				// It repeats what was typed, as often for everybody.
+				return took, answer.StatusCode, len(question.ReplaceAllString(strings.ReplaceAll(string(body), login, ""), ""))
 			}
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+page.path, strings.NewReader(fields.Encode()))
-			must0(t, err)
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			if page.from != nil {
-				r.Header.Set("X-Forwarded-For", page.from(login))
-			} else {
-				r.Header.Set("X-Forwarded-For", elsewhere())
-			}
-			began := time.Now()
-			answer, err := s.Client().Do(r)
-			must0(t, err)
-			body, err := io.ReadAll(answer.Body)
-			took = time.Since(began)
-			must0(t, err)
-			must0(t, answer.Body.Close())
-			// It repeats what was typed, as often for everybody.
-			return took, answer.StatusCode, len(question.ReplaceAllString(strings.ReplaceAll(string(body), login, ""), ""))
-		}
-		if page.status == http.StatusTooManyRequests {
-			for _, l := range logins {
-				for range 5 {
-					ask(l.login)
+			if page.status == http.StatusTooManyRequests {
+				for _, l := range logins {
+					for range 5 {
+						ask(l.login)
+					}
 				}
 			}
-		}
-		page.before()
-		for _, l := range logins { // the first of all is slower
-			ask(l.login)
-		}
-		took := map[string][]time.Duration{}
-		size := 0
-		for range rounds {
 			page.before()
-			for _, i := range dice.Perm(len(logins)) {
-				d, status, n := ask(logins[i].login)
-				if size == 0 {
-					size = n
-				}
-				if status != page.status || n != size {
-					t.Fatalf("%s, %s: %d with %d bytes, not %d with %d", page.name, logins[i].who, status, n, page.status, size)
-				}
-				took[logins[i].who] = append(took[logins[i].who], d)
+			for _, l := range logins { // the first of all is slower
+				ask(l.login)
 			}
-		}
-		t.Log("\n" + timingTable(page.name, logins, took, dice))
+			took := map[string][]time.Duration{}
+			size := 0
+			for range rounds {
+				page.before()
+				for _, i := range dice.Perm(len(logins)) {
+					d, status, n := ask(logins[i].login)
+					if size == 0 {
+						size = n
+					}
+					if status != page.status || n != size {
+						t.Fatalf("%s, %s: %d with %d bytes, not %d with %d", page.name, logins[i].who, status, n, page.status, size)
+					}
+					took[logins[i].who] = append(took[logins[i].who], d)
+				}
+			}
+			t.Log("\n" + timingTable(page.name, logins, took, dice))
+		})
 	}
 }
 
