@@ -50,8 +50,7 @@ func TestWhatIsCountedOutlivesARestart(t *testing.T) {
 	const login, network = "mia@example.org", "192.0.2.0/24"
 	folder := t.TempDir()
 	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
-	mia := dbtest.Person(t, d, "Mia Factor", model.RoleMember)
-	_, _, mia = dbtest.App(t, d, clock, mia, dbtest.Password)
+	dbtest.App(t, d, clock, dbtest.Person(t, d, "Mia Factor", model.RoleMember), dbtest.Password)
 	clock.Add(time.Minute)
 	for _, email := range []string{login, "device@example.org", "crowd@example.org", "forgot@example.org"} {
 		dbtest.SignedUp(t, d, "Mia Brandt", email)
