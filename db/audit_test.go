@@ -146,7 +146,6 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 	must(t, d.Disable(ctx, staff, nina))
 	must(t, d.Enable(ctx, staff, nina))
 	dbtest.SetPassword(t, d, nina, next)
-	clock.Add(model.ClearedFor) // since the email was changed
 	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
 	for _, keep := range []bool{true, false} {
 		must(t, d.AskEmail(ctx, me, model.NewEmail{Email: "nina.new@example.org", Current: model.NewSecret(next)}))
@@ -162,6 +161,7 @@ func story(t *testing.T) (d *db.DB, clock *dbtest.Clock, folder string, secrets 
 		_, err = d.ConfirmEmail(ctx, model.EmailConfirm{Token: dbtest.EmailToken(t, d, me)})
 		must(t, err)
 	}
+	clock.Add(model.ClearedFor) // since the email was changed
 	me.Stamp = dbtest.Account(t, d, nina).SessionStamp
 	self := model.SelfProof{Password: model.NewSecret(next)}
 	for range 2 {
