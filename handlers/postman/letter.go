@@ -2,10 +2,12 @@ package postman
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	netmail "net/mail"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wneessen/go-mail"
 	"golang.org/x/net/idna"
@@ -21,6 +23,8 @@ type letter struct {
 	raw      []byte
 }
 
+var errAddress = errors.New("an address has a control character in it")
+
 // write composes a letter as it leaves.
 //
 // The headers tell other machines that nobody is to answer (RFC 3834 §5;
@@ -30,6 +34,14 @@ func write(c model.LetterContents, now time.Time, signer *mail.DKIMSigner) (lett
 	said, err := views.ComposeLetter(c)
 	if err != nil {
 		return letter{}, err
+	}
+	// Addresses are checked where they are typed. Should a line break be in one
+	// all the same, the letter does not leave: what follows it would be a header
+	// of somebody else's.
+	for _, address := range []string{c.From, c.To, c.ReturnPath, c.ReplyTo} {
+		if strings.ContainsFunc(address, unicode.IsControl) {
+			return letter{}, errAddress
+		}
 	}
 	var out letter
 	from := asciiAddress(c.From)
