@@ -2,8 +2,11 @@ package postman
 
 import (
 	"bytes"
+	"fmt"
 	"net/textproto"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,20 +112,61 @@ func TestEveryKindOfLetterIsFitForTheWire(t *testing.T) {
 	}
 }
 
-func TestNamesCannotAddHeaders(t *testing.T) {
-	c := contents(t)
-	c.Association = "Evil\r\nBcc: all@example.org\r\n\r\nbody"
-	c.Name = c.Association
-	out, err := write(c, dbtest.Start, nil)
+// Whatever a letter is told to say, in any of its fields, its head stays the one
+// that we write: no header more, none twice, no body begun early. Most of what
+// is tried here is refused long before, where it is typed.
+func TestNoFieldOfALetterAddsAHeader(t *testing.T) {
+	plain, err := write(contents(t), dbtest.Start, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := postmantest.ReadLetter(out.raw)
-	if err != nil {
-		t.Fatal(err)
+	heads := func(raw []byte) string {
+		l, err := postmantest.ReadLetter(raw)
+		if err != nil {
+			return err.Error()
+		}
+		var names []string
+		for name, values := range l.Header {
+			names = append(names, fmt.Sprint(name, len(values)))
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
 	}
-	if got := l.Header.Get("Bcc"); got != "" {
-		t.Errorf("Bcc: %s", got)
+	want, tried := strings.ReplaceAll(heads(plain.raw), "Reply-To1 ", ""), 0
+	for _, evil := range []string{"Evil\r\nBcc: all@example.org\r\n\r\nbody", "x@example.org\nBcc: all@example.org", "=?utf-8?q?x=0d=0aBcc:_all?=", "\r\n\r\n<evil>", "a\x00b\u2028c\u0085Bcc: x", strings.Repeat("x ", 2000)} {
+		for i := range reflect.TypeFor[model.LetterContents]().NumField() {
+			c := contents(t)
+			of := reflect.ValueOf(&c).Elem()
+			fields := []reflect.Value{of.Field(i)}
+			if of.Type().Field(i).Name == "Letter" {
+				fields = nil
+				for n := range of.Field(i).NumField() {
+					fields = append(fields, of.Field(i).Field(n))
+				}
+			}
+			for _, field := range fields {
+				if field.Kind() != reflect.String || field.Type() == reflect.TypeFor[model.LetterKind]() {
+					continue
+				}
+				tried++
+				was := field.String()
+				field.SetString(evil)
+				out, err := write(c, dbtest.Start, nil)
+				field.SetString(was)
+				if err != nil {
+					continue // it does not leave
+				}
+				if got := strings.ReplaceAll(heads(out.raw), "Reply-To1 ", ""); got != want {
+					t.Errorf("field %s with %.40q: the head has %s, not %s", of.Type().Field(i).Name+"/"+was, evil, got, want)
+				}
+				if strings.ContainsAny(out.from+out.to, "\r\n\x00") {
+					t.Errorf("field %s with %.40q: from %q to %q", of.Type().Field(i).Name, evil, out.from, out.to)
+				}
+			}
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d tries", tried)
 	}
 }
 
