@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -1988,3 +1990,115 @@ func TestASecondFactorInABrowser(t *testing.T) {
 	b.visit("/sign-in")
 	b.sees("This passkey does not open anything here.") // it was offered and taken again
 }
+
+// What people type stays words in a real browser as well, also where htmx swaps
+// it in: nothing of it runs, asks, moves the page or becomes an element.
+// Whatever the content security policy has to block fails the test already.
+func TestNothingThatIsTypedRunsInABrowser(t *testing.T) {
+	chrome := chromium(t)
+	base, email, password := startDemo(t)
+	b := open(chrome, t, base)
+	if err := chromedp.Listen(b.ctx, func(e any) {
+		if e, ok := e.(*page.EventJavascriptDialogOpening); ok {
+			t.Errorf("%s asks: %s", e.URL, e.Message)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.signIn(email, password)
+	b.sees("Members")
+	const hostile = `x"'></textarea></title><evil-a></evil-a><img src=x onerror="alert(1)"><script>alert(2)</script><svg onload=alert(3)>`
+	posts := func(path string, fields map[string]string) {
+		t.Helper()
+		said, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := value[string](b, fmt.Sprintf(`fetch(%q, {method: "POST", body: new URLSearchParams(%s)}).then(a => a.status + " " + a.url)`, path, said))
+		if !strings.HasPrefix(answer, "200 ") {
+			t.Fatalf("%s: %s", path, answer)
+		}
+	}
+	posts("/admin/members", map[string]string{"first_name": "Zacharias", "last_name": hostile[:90], "company": hostile[:90], "notes": hostile, "city": hostile[:60],
+		"email": "zacharias@example.org", "status": "active"})
+	b.visit("/admin/members?q=zacharias")
+	b.press("Zacharias")
+	b.sees("Details")
+	record := b.at()
+	look := func(what string) {
+		t.Helper()
+		// The browser's own view of the page, after every script ran.
+		if n := value[int](b, `document.querySelectorAll("evil-a, img[src=x], [onerror], [onload], script:not([src])").length`); n > 0 {
+			t.Errorf("%s, at %s: %d elements came out of words", what, b.at(), n)
+		}
+	}
+	look("the record")
+	posts(record+"/account", map[string]string{"email": "zacharias@example.org"})
+	for _, path := range []string{record, record + "/settings", record + "/activity", "/admin", "/admin/letters", "/admin/audit", "/admin/members?q=" + url.QueryEscape(hostile),
+		"/admin/letters?q=" + url.QueryEscape(hostile), "/sign-in?next=" + url.QueryEscape("/"+hostile), "/demo/letters", "/" + url.PathEscape(hostile)} {
+		b.visit(path)
+		look("a page")
+	}
+	// As people type, htmx brings the answer.
+	for _, path := range []string{"/admin/members", "/admin/letters", "/admin/audit"} {
+		b.visit(path)
+		b.ready()
+		b.do(chromedp.SendKeys(chromedp.CSS(`main [name="q"], main [name="who"]`), "zacharias"+hostile[:40]))
+		look("what htmx brought")
+		b.visit(path)
+		b.ready()
+		b.do(chromedp.SendKeys(chromedp.CSS(`main [name="q"], main [name="who"]`), "zacharias"))
+		b.sees("acharias")
+		look("what htmx found")
+	}
+	b.visit(record + "/settings")
+	b.ready()
+	b.press("Send Password Reset")
+	b.sees("asked for by")
+	look("the banner")
+}
+
+// readmeNames are the tests and files of the README's table of promises.
+var readmeNames = regexp.MustCompile("`(?:(Test[A-Za-z]+)|((?:db|handlers|views|main)[a-z_/]*\\.(?:go|sql)))`")
+
+// A promise whose test was renamed or lost is none: what the README names is
+// there.
+func TestWhatTheReadmePromisesIsTested(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests bytes.Buffer
+	err = filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		tests.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, name := range readmeNames.FindAllStringSubmatch(string(readme), -1) {
+		if test := name[1]; test != "" {
+			named++
+			if !strings.Contains(tests.String(), "\nfunc "+test+"(t *testing.T)") {
+				t.Errorf("there is no %s", test)
+			}
+		} else if _, err := os.Stat(name[2]); err != nil {
+			t.Errorf("there is no %s", name[2])
+		}
+	}
+	if named < 40 {
+		t.Errorf("the table names %d tests only", named)
+	}
+	for _, line := range strings.Split(string(readme), "\n") {
+		if id, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |"); ok && asvsID.MatchString(id) && !strings.Contains(line, "`Test") {
+			t.Errorf("%s has no test", id)
+		}
+	}
+}
+
+var asvsID = regexp.MustCompile(`^\d+\.\d+\.\d+`)

@@ -342,10 +342,16 @@ func TestNothingCanBeFramed(t *testing.T) {
 			}
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
 				r := b.request(method, rt.address(someone), "")
+				if method == http.MethodGet { // a post of another site is refused as a whole
+					r.Header.Set("Origin", "https://evil.example")
+				}
 				if _, pattern := s.portal.mux.Handler(r); pattern != "" && s.portal.routes[pattern].door == open {
 					continue // files, and answers to programs
 				}
 				a := b.send(r)
+				if got := a.header.Get("Access-Control-Allow-Origin"); got != "" {
+					t.Errorf("%s %s may be read by %s", method, rt.path, got)
+				}
 				framing := a.header.Get("X-Frame-Options") + " "
 				for _, rule := range strings.Split(a.header.Get("Content-Security-Policy"), "; ") {
 					if of, ok := strings.CutPrefix(rule, "frame-ancestors "); ok {
@@ -446,6 +452,26 @@ func TestNoHeaderPoisonsALink(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who tries a door that is not theirs, or sends something from another site,
+// stands in the log of the program as a warning, with the route and no secret.
+func TestADoorThatWasTriedStandsInTheLog(t *testing.T) {
+	s := newSite(t)
+	member, _ := s.signedIn(t, "Nina Holm", model.RoleMember)
+	member.get("/admin/members?q=a+secret+word").is(http.StatusForbidden)
+	member.send(member.request(http.MethodPost, "/account/password", "password=a+secret+word", "Origin", "https://evil.example")).is(http.StatusForbidden)
+	s.Close()
+	for _, route := range []string{"GET /admin/members", "POST /account/password"} {
+		if !slices.ContainsFunc(strings.Split(s.log.String(), "\n"), func(line string) bool {
+			return strings.Contains(line, "level=WARN") && strings.Contains(line, `route="`+route+`"`) && strings.Contains(line, "status=403")
+		}) {
+			t.Errorf("nothing warns of %s:\n%s", route, s.log)
+		}
+	}
+	if strings.Contains(s.log.String(), "secret word") || strings.Contains(s.log.String(), "secret+word") {
+		t.Error("what was sent is in the log")
 	}
 }
 

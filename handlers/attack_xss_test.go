@@ -369,3 +369,24 @@ var noPage = map[string]bool{
 	"GET /{$}": true, "GET /.well-known/change-password": true, "GET /reset/{token}": true, "GET /not-me/{token}": true, // lead on
 	"GET /setup": true, // over once there is an owner: TestWordsStayWordsDuringTheSetup
 }
+
+// The pages before there is an owner are open to whoever has the address that
+// the terminal printed, and show again what was typed.
+func TestWordsStayWordsDuringTheSetup(t *testing.T) {
+	s := &stage{site: newborn(t), t: t, seen: map[string]bool{}, held: map[string]bool{}}
+	b := s.browser(t)
+	page := b.follow(b.get("/setup?code=" + setupCode)).is(http.StatusOK)
+	forms := typings(page)
+	if len(forms) != 1 {
+		t.Fatalf("%d forms", len(forms))
+	}
+	for _, words := range hostile {
+		for _, field := range forms[0].text {
+			s.check("the first owner", b.send(b.request(http.MethodPost, "/setup", forms[0].with(words, "", field))))
+		}
+		s.check("the first owner", b.send(b.request(http.MethodPost, "/setup", forms[0].with(words, "", forms[0].text...))))
+	}
+	if !s.held["GET /setup"] && !s.held["POST /setup"] {
+		t.Errorf("nothing that was typed came back: %v", s.held)
+	}
+}
