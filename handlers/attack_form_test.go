@@ -124,6 +124,7 @@ func smuggled(before map[string]string, victim int64) url.Values {
 // tables have, beside its own fields: it changes what it is about, of the one
 // whom it is about, and nothing else.
 func TestNoFormChangesMoreThanItIsAbout(t *testing.T) {
+	hashQuickly(t)
 	folder := t.TempDir()
 	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
 	c := &cast{site: serveSite(t, d, clock), t: t, browsers: map[model.Role]*browser{}, actors: map[model.Role]model.Actor{}, subjects: map[model.Role]*subject{}}

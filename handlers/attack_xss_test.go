@@ -96,6 +96,7 @@ type stage struct {
 }
 
 func newStage(t *testing.T) *stage {
+	hashQuickly(t)
 	folder := t.TempDir()
 	d, clock := dbtest.OpenIn(t, folder, db.Fixed{BaseURL: "http://localhost:8080"})
 	s := serveSite(t, d, clock, func(c *Config) { c.Demo = true })
@@ -214,7 +215,7 @@ func stays(link string) bool {
 // of it that htmx asks for, and at most a few of one kind.
 func (s *stage) walk(who string, b *browser, visit func(*reply)) {
 	s.t.Helper()
-	const most = 8
+	const most = 4
 	count, asked := map[string]int{}, map[string]bool{}
 	next := []string{"/", "/sign-in", "/forgot-password", "/reset/code", "/account", "/account/sessions", "/account/two-factor", "/admin", "/admin/members",
 		"/admin/letters", "/admin/staff", "/admin/audit", "/admin/settings", "/admin/templates", "/demo/letters", "/nothing/" + url.PathEscape(hostile[0]),
@@ -274,7 +275,10 @@ func (s *stage) typeEverywhere(who string, b *browser, password string) (forms i
 					s.check(who+", typing,", b.send(b.request(http.MethodPost, f.action, body)))
 				}
 				send(f.text...)
-				s.check(who+", typing,", b.send(b.request(http.MethodPost, f.action, f.with(words, password, f.text...), "Hx-Request", "true", "Hx-Request-Type", "partial")))
+				if i < 3 {
+					part := b.request(http.MethodPost, f.action, f.with(words, password, f.text...), "Hx-Request", "true", "Hx-Request-Type", "partial")
+					s.check(who+", typing,", b.send(part))
+				}
 				// Each field meets the first, and all the others in turn.
 				for n, field := range f.text {
 					if i == 0 || i == 1+n%(len(hostile)-1) {
