@@ -49,32 +49,37 @@ var changing = map[string]string{
 	"POST /sign-in":                             "account.last_sign_in_at account.factor_asked_at account.password_hash account.factor_wanted_at",
 }
 
-// book is every cell of the tables of people and settings.
+// book is every cell of the tables of people and settings, as "table.column key".
 func book(t *testing.T, beside *sql.DB) map[string]string {
 	t.Helper()
 	cells := map[string]string{}
-	for _, table := range []struct{ name, key string }{{"member", "id"}, {"account", "id"}, {"setting", "name"}} {
-		rows, err := beside.QueryContext(t.Context(), `SELECT `+table.key+`, * FROM `+table.name)
-		must0(t, err)
-		columns, err := rows.Columns()
-		must0(t, err)
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			must0(t, rows.Scan(values...))
-			for i, column := range columns[1:] {
-				cells[fmt.Sprintf("%s.%s %v", table.name, column, *values[0].(*any))] = fmt.Sprint(*values[i+1].(*any))
-			}
-		}
-		must0(t, rows.Err())
-		must0(t, rows.Close())
+	for table, key := range map[string]string{"member": "id", "account": "id", "setting": "name"} {
+		copyCells(t, beside, table, key, cells)
 	}
 	return cells
 }
 
-// changes names what two books have different: table.column of whom, and rows
+func copyCells(t *testing.T, beside *sql.DB, table, key string, cells map[string]string) {
+	t.Helper()
+	rows, err := beside.QueryContext(t.Context(), `SELECT `+key+`, * FROM `+table)
+	must0(t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	must0(t, err)
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		must0(t, rows.Scan(values...))
+		for i, column := range columns[1:] {
+			cells[fmt.Sprintf("%s.%s %v", table, column, *values[0].(*any))] = fmt.Sprint(*values[i+1].(*any))
+		}
+	}
+	must0(t, rows.Err())
+}
+
+// differences names what two books have different: table.column of whom, and rows
 // that are new or gone.
 func differences(before, after map[string]string) (all []string) {
 	for cell, now := range after {

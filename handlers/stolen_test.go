@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,6 +251,7 @@ func (r *robbed) keyless(t *testing.T, files string) *site {
 	return serveSite(t, d, r.clock)
 }
 
+// secret is one of what was kept.
 func (r *robbed) secret(t *testing.T, name string) string {
 	t.Helper()
 	s, ok := r.secrets[name]
@@ -266,13 +266,14 @@ type try struct{ how, login, secret string }
 
 // networks are those of the tries: each comes from its own, so that none fails
 // only because of those before it.
-var networks atomic.Int64
+var networks int
 
 // opens says whether a try gets somebody in, or anything else done.
 func (s *site) opens(t *testing.T, a try) bool {
 	t.Helper()
 	b := s.browser(t)
-	b.header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.0.7", networks.Add(1)%256))
+	networks++
+	b.header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.0.7", networks%256))
 	switch a.how {
 	case "link":
 		shown := b.follow(b.get("/reset/"+a.secret)).doc.Find(`input[name="password_confirm"]`).Length() > 0
@@ -303,13 +304,7 @@ const ninas, pauls = "nina.holm@riverside.example", "paul@example.org"
 // that could be guessed.
 func (r *robbed) ours(t *testing.T) []try {
 	t.Helper()
-	secret := func(name string) string {
-		s, ok := r.secrets[name]
-		if !ok {
-			t.Fatalf("there is no %s", name)
-		}
-		return string(s)
-	}
+	secret := func(name string) string { return r.secret(t, name) }
 	return []try{
 		{"password", ninas, dbtest.Password},
 		{"password", dbtest.OwnerEmail, dbtest.OwnerPassword},
