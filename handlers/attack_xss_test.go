@@ -328,7 +328,12 @@ func TestWordsStayWordsOnEveryPageAndInEveryLetter(t *testing.T) {
 	must0(t, s.db.SendPasswordReset(ctx, owner, nina))
 	s.refuse(t, "550 5.1.1 "+hostile[0])
 	link, notMe := dbtest.Token(t, s.db, nina).Reveal(), dbtest.NotMe(t, s.db, nina).Reveal()
-	s.pages = []string{"/reset/" + link, "/not-me/" + notMe, "/reset?r=" + handle(link), "/not-me?r=" + handle(notMe), record(nina) + "/password-resets/letter"}
+	mover := dbtest.Person(t, s.db, "Vera Holm", model.RoleMember)
+	must0(t, s.db.AskEmail(ctx, mover, model.NewEmail{Email: "vera.new@example.org", Current: model.NewSecret(dbtest.Password)}))
+	s.rename(mover.MemberID, "Holm"+hostile[0])
+	email := dbtest.EmailToken(t, s.db, mover).Reveal()
+	s.pages = []string{"/reset/" + link, "/not-me/" + notMe, "/email/" + email, "/reset?r=" + handle(link), "/not-me?r=" + handle(notMe), "/email?r=" + handle(email),
+		record(nina) + "/password-resets/letter"}
 
 	forms := 0
 	for _, who := range []string{"a stranger", "member", "viewer", "staff", "owner"} {
@@ -370,7 +375,7 @@ func TestWordsStayWordsOnEveryPageAndInEveryLetter(t *testing.T) {
 // noPage are the addresses that answer with no page of their own.
 var noPage = map[string]bool{
 	"GET /static/{hash}/{name}": true, "GET /healthz": true, "GET /brand.css": true, // files
-	"GET /{$}": true, "GET /.well-known/change-password": true, "GET /reset/{token}": true, "GET /not-me/{token}": true, // lead on
+	"GET /{$}": true, "GET /.well-known/change-password": true, "GET /reset/{token}": true, "GET /not-me/{token}": true, "GET /email/{token}": true, // lead on
 	"GET /setup": true, // over once there is an owner: TestWordsStayWordsDuringTheSetup
 }
 
