@@ -1192,6 +1192,7 @@ func TestMembersAreFoundByKeys(t *testing.T) {
 	for _, path := range []string{"/account", "/account/password", "/demo/letters"} {
 		b.visit(path)
 		b.ready()
+		b.is(`String(!document.querySelector("[autofocus]") || document.activeElement.autofocus)`, "true") // comes with the first frame
 		value[bool](b, `document.activeElement.blur() === undefined`)
 		b.key("/", "Slash", 191)
 		b.is("location.pathname + location.hash + document.activeElement.id", "/admin/members#qq")
