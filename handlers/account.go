@@ -34,9 +34,7 @@ func (p *portal) renderPassword(w http.ResponseWriter, r *http.Request, status i
 	if err != nil {
 		return err
 	}
-	n := choosing(rules)
-	n.Focus, n.Shows = false, "current_password"
-	return p.render(w, r, status, views.PasswordPage(p.page(r), f, login, n))
+	return p.render(w, r, status, views.PasswordPage(p.page(r), f, login, choosing(rules)))
 }
 
 func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {

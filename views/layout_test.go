@@ -381,9 +381,15 @@ func TestPasswordManagersFindTheirFields(t *testing.T) {
 		{"forgot", []string{"username"}},
 	} {
 		t.Run(c.page, func(t *testing.T) {
+			doc := draw(t, pages[c.page])
 			var got []string
-			for _, node := range draw(t, pages[c.page]).Find("input[autocomplete]").EachIter() {
+			for _, node := range doc.Find("input[autocomplete]").EachIter() {
 				got = append(got, node.AttrOr("autocomplete", ""))
+			}
+			for _, node := range doc.Find(`input[autocomplete$="-password"]`).EachIter() {
+				if node.AttrOr("type", "") != "password" || doc.Find(`[data-show~="`+node.AttrOr("id", "")+`"]`).Length() != 1 {
+					t.Errorf("%s is not covered, or cannot be shown", node.AttrOr("name", ""))
+				}
 			}
 			if !slices.Equal(got, c.tokens) {
 				t.Errorf("autocomplete %v, want %v", got, c.tokens)
