@@ -7,15 +7,24 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"latchkey/db"
 	"latchkey/db/model"
 )
 
-type bounceCommand struct{}
+func bounceLine(c *commands) *cobra.Command {
+	return &cobra.Command{
+		Use:   "bounce",
+		Short: "Take a message that came to the bounce address",
+		Long: `Take a message that came to the bounce address, from standard input: for a mail
+server's pipe or a mailbox rule.
 
-// Help is shown by latchkey bounce --help.
-func (bounceCommand) Help() string {
-	return `Reports about letters that come back go to the bounce address that an owner set, each with a number behind a + before the @. Have the mail server pass every message for that address on to this command, as the user whom the portal's folder belongs to. With Postfix (and recipient_delimiter = +), a line in that user's .forward does it:
+Reports about letters that come back go to the bounce address that an owner set,
+each with a number behind a + before the @. Have the mail server pass every
+message for that address on to this command, as the user whom the portal's
+folder belongs to. With Postfix (and recipient_delimiter = +), a line in that
+user's .forward does it:
 
     "|/usr/local/bin/latchkey bounce --data /var/lib/latchkey"
 
@@ -23,21 +32,22 @@ It works while the portal is served, answers nobody, and says nothing.
 
 Status at the end, for the mail server:
 
-    0   the message is dealt with: noted on the letter, or of no concern (forged, unknown, no report)
-
-    75  it cannot be taken now (the database is busy, the folder is not there): keep it and try again
-
-    2   the command line makes no sense`
-}
-
-// Run never ends with a status that makes a mail server return the message: it
-// is a report, which must not be reported on in turn, and whatever is wrong
-// here somebody will mend.
-func (bounceCommand) Run(ctx context.Context, c *commands) error {
-	if err := c.takeBounce(ctx, os.Stdin); err != nil {
-		return &ending{later, err}
+    0   the message is dealt with: noted on the letter, or of no concern
+        (forged, unknown, no report)
+    75  it cannot be taken now (the database is busy, the folder is not there):
+        keep it and try again
+    2   the command line makes no sense`,
+		Args: cobra.NoArgs,
+		// It never ends with a status that makes a mail server return the
+		// message: that is a report, which must not be reported on in turn, and
+		// whatever is wrong here somebody will mend.
+		RunE: func(line *cobra.Command, _ []string) error {
+			if err := c.takeBounce(line.Context(), os.Stdin); err != nil {
+				return &ending{later, err}
+			}
+			return nil
+		},
 	}
-	return nil
 }
 
 func (c *commands) takeBounce(ctx context.Context, message io.Reader) (err error) {

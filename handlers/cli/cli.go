@@ -19,7 +19,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"latchkey/db"
 	"latchkey/db/model"
@@ -38,20 +39,38 @@ type Portal struct {
 // Serve runs a portal until ctx is done.
 type Serve func(ctx context.Context, p Portal) error
 
-// commands is the whole command line; kong reads it off the tags.
+// commands is what all commands are told.
 type commands struct {
-	Data string `help:"Folder with the portal's database and keys. It is made when it is not there." default:"latchkey-data" env:"LATCHKEY_DATA"`
-
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the portal. This is what happens without a command, and then takes the same flags: see latchkey serve --help."`
-	Owner   ownerCommand   `cmd:"" help:"Make somebody an owner, or help an owner who cannot get in. Works before the first start and while the portal is served."`
-	Bounce  bounceCommand  `cmd:"" help:"Take a message that came to the bounce address, from standard input: for a mail server's pipe or a mailbox rule."`
-	Key     keyCommand     `cmd:"" help:"Change the key that seals what is secret: rotate makes a new one current, retire takes former ones away."`
-	Demo    demoCommand    `cmd:"" help:"Try everything out with 240 invented members, in a folder that is thrown away."`
-	Version versionCommand `cmd:"" help:"Say which version this is."`
+	Data string
 }
 
-const about = "Latchkey gets the members of an association signed in. " +
-	"Every flag can also be given in the environment, under the name shown behind it; the flag counts more."
+const about = `Latchkey gets the members of an association signed in.
+
+A flag with a name in capitals behind it can also be given in the environment,
+under that name; the flag counts more. Without a command the portal is served,
+and takes the flags of latchkey serve.`
+
+// line is the whole command line.
+func line(serve Serve) *cobra.Command {
+	var c commands
+	root := serveLine(&c, serve) // what happens without a command
+	root.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	root.Use, root.Long = "latchkey [command] [flags]", about
+	root.Args = nil // else a flag behind a command that is none is called wrong, and not the command
+	root.AddCommand(serveLine(&c, serve), ownerLine(&c), bounceLine(&c), keyLine(&c), demoLine(serve), versionLine())
+
+	everywhere := root.PersistentFlags()
+	everywhere.StringVar(&c.Data, "data", "latchkey-data", "The `FOLDER` with the portal's database and keys. It is made when it is not there.")
+	variables(everywhere, "data")
+	everywhere.BoolP("help", "h", false, "Show this.")
+
+	root.SilenceErrors, root.SilenceUsage, root.DisableSuggestions = true, true, true // Run says what is wrong
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(&cobra.Command{Hidden: true}) // without a name nobody can call it
+	root.SetUsageFunc(usage)
+	root.SetFlagErrorFunc(mistake)
+	return root
+}
 
 // The statuses with which the program ends.
 const (
@@ -74,21 +93,22 @@ func (e *ending) Unwrap() error { return e.err }
 // Run does what the command line asks for and gives the status to end with.
 // What went wrong is one sentence on stderr.
 func Run(ctx context.Context, args []string, serve Serve) int {
-	forgetEmpty()
-	var c commands
-	parser, err := kong.New(&c,
-		kong.Name("latchkey"), kong.Description(about),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(serve, &c))
-	if err != nil {
-		panic(err) // the tags above are wrong
+	understood := false
+	root := line(serve)
+	root.SetArgs(args)
+	root.PersistentPreRunE = func(command *cobra.Command, args []string) error {
+		err := settle(command.Flags())
+		if command == root && err == nil {
+			err = cobra.NoArgs(root, args) // the library lets "" and what follows -- pass as no command
+		}
+		understood = err == nil
+		return err
 	}
-	command, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "latchkey: %s; latchkey --help shows what there is.\n", usage(err))
+	err := root.ExecuteContext(ctx)
+	if err != nil && !understood {
+		fmt.Fprintf(os.Stderr, "latchkey: %s; latchkey --help shows what there is.\n", err)
 		return misused
 	}
-	err = command.Run()
 	if e, ok := errors.AsType[*ending](err); ok {
 		fmt.Fprintln(os.Stderr, "latchkey: "+sentence(e.err))
 		return e.status
@@ -103,23 +123,74 @@ func Run(ctx context.Context, args []string, serve Serve) int {
 	return done
 }
 
-// forgetEmpty lets a variable that is set but empty, as compose files like to
-// have it, decide nothing.
-func forgetEmpty() {
-	for _, v := range os.Environ() {
-		if name, value, _ := strings.Cut(v, "="); value == "" && strings.HasPrefix(name, "LATCHKEY_") {
-			_ = os.Unsetenv(name) // fails only on names that Environ cannot give
-		}
+// variable is the annotation of a flag that names its environment variable.
+const variable = "variable"
+
+// variables lets flags be given in the environment as well.
+func variables(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		f := flags.Lookup(name)
+		v := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		f.Annotations = map[string][]string{variable: {v}}
+		f.Usage += " ($" + v + ")"
 	}
 }
 
-// usage is what is wrong with the command line. The parser calls a value that
-// is not there EOL.
-func usage(err error) string {
-	if flag, wanted, ok := strings.Cut(err.Error(), ": expected"); ok && strings.Contains(wanted, "EOL") {
-		return flag + " needs a value behind it"
+// settle gives the flags that were not typed what the environment says. A
+// variable that is set but empty, as compose files like to have it, decides
+// nothing.
+func settle(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			// The library lets a flag swallow the next one. After --data that is
+			// what a shell makes of an empty variable, and it would found a portal.
+			if strings.HasPrefix(f.Value.String(), "--") {
+				err = fmt.Errorf("flag needs an argument: --%s", f.Name)
+			}
+			return
+		}
+		for _, name := range f.Annotations[variable] {
+			value := os.Getenv(name)
+			if value == "" {
+				continue
+			}
+			if wrong := f.Value.Set(value); wrong != nil {
+				err = fmt.Errorf("%s cannot be read: %w", name, wrong)
+			}
+		}
+	})
+	return err
+}
+
+// mistake leaves out what the library repeats of a value, where a password may
+// be in it: in -smtp=... with one dash, and in --password-stdin=...
+func mistake(_ *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok && e.GetSpecifiedShortnames() != "" {
+		return fmt.Errorf("unknown flag: -%s", e.GetSpecifiedName())
 	}
-	return err.Error()
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok && e.GetFlag().Value.Type() == "bool" {
+		return fmt.Errorf("flag takes no value: --%s", e.GetFlag().Name)
+	}
+	return err
+}
+
+// helpWidth is that of a terminal nobody has made wider.
+const helpWidth = 80
+
+// usage ends the help of a command. The library's own has lines of any length.
+func usage(command *cobra.Command) error {
+	w := command.OutOrStdout()
+	fmt.Fprintf(w, "Usage: %s\n", command.UseLine())
+	if command.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "\nCommands, each with a --help of its own:\n")
+		for _, c := range command.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(w, "  %-*s  %s\n", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "\nFlags:\n%s", command.Flags().FlagUsagesWrapped(helpWidth))
+	return err
 }
 
 // sentence is what somebody at a terminal reads of an error. There is no form

@@ -14,19 +14,27 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"latchkey/db"
 	"latchkey/db/model"
 )
 
-type demoCommand struct{}
+func demoLine(serve Serve) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Try everything out with 240 invented members",
+		Long: `Try everything out with 240 invented members, in a folder that is thrown away.
 
-// Help is shown by latchkey demo --help.
-func (demoCommand) Help() string {
-	return "Nothing is sent and nothing is kept: letters can be read at /demo/letters, and the folder is removed when the demonstration ends. " +
-		"It never touches the folder of --data. It listens on port 8080 of this machine, or the next free one."
+Nothing is sent and nothing is kept: letters can be read at /demo/letters, and
+the folder is removed when the demonstration ends. It never touches the folder
+of --data. It listens on port 8080 of this machine, or the next free one.`,
+		Args: cobra.NoArgs,
+		RunE: func(line *cobra.Command, _ []string) error { return demonstrate(line.Context(), serve) },
+	}
 }
 
-func (demoCommand) Run(ctx context.Context, serve Serve) (err error) {
+func demonstrate(ctx context.Context, serve Serve) (err error) {
 	folder, err := os.MkdirTemp("", "latchkey-demo-")
 	if err != nil {
 		return fmt.Errorf("there is no room for the demonstration's folder (%w): name another place in TMPDIR", err)

@@ -9,22 +9,50 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"latchkey/db"
 	"latchkey/db/model"
 )
 
 type ownerCommand struct {
-	Email          string `arg:"" help:"Their email address: they sign in with it."`
-	Name           string `help:"First and last name, for somebody who is not on the roll yet." placeholder:"NAME"`
-	PasswordStdin  bool   `help:"Read the new password as one line from standard input. Without this flag the terminal shows a link to choose one."`
-	ClearTwoFactor bool   `help:"Take away a second step that they lost. Without this flag it stays, and is asked for after the new password."`
-	BaseURL        string `help:"Address under which people reach the portal, for the link." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
+	Email          string
+	Name           string
+	PasswordStdin  bool
+	ClearTwoFactor bool
+	BaseURL        string
 }
 
-// Help is shown by latchkey owner --help.
-func (ownerCommand) Help() string {
-	return "Whoever may run this program on the portal's machine can always get in this way. " +
-		"An account that is there already becomes an owner's, is enabled, and gets a new password; sessions and links it had end."
+func ownerLine(c *commands) *cobra.Command {
+	var o ownerCommand
+	line := &cobra.Command{
+		Use:   "owner EMAIL",
+		Short: "Make somebody an owner, or help an owner who cannot get in",
+		Long: `Make somebody an owner, or help an owner who cannot get in. Works before the
+first start and while the portal is served. They sign in with EMAIL.
+
+Whoever may run this program on the portal's machine can always get in this way.
+An account that is there already becomes an owner's, is enabled, and gets a new
+password; sessions and links it had end.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("owner takes one email address: latchkey owner EMAIL")
+			}
+			return nil
+		},
+		RunE: func(line *cobra.Command, args []string) error {
+			o.Email = args[0]
+			return o.Run(line.Context(), c)
+		},
+	}
+	flags := line.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.Name, "name", "", "First and last `NAME`, for somebody who is not on the roll yet.")
+	flags.BoolVar(&o.PasswordStdin, "password-stdin", false, "Read the new password as one line from standard input. Without this flag the terminal shows a link to choose one.")
+	flags.BoolVar(&o.ClearTwoFactor, "clear-two-factor", false, "Take away a second step that they lost. Without this flag it stays, and is asked for after the new password.")
+	flags.StringVar(&o.BaseURL, "base-url", "", "The `URL` under which people reach the portal, for the link.")
+	variables(flags, "base-url")
+	return line
 }
 
 func (o ownerCommand) Run(ctx context.Context, c *commands) (err error) {

@@ -16,24 +16,48 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"latchkey/db"
 	"latchkey/db/model"
 )
 
 type serveCommand struct {
-	Addr         string   `help:"Where to listen. localhost means 127.0.0.1, which only this machine reaches; 0.0.0.0:8080 is every network it is in." default:"localhost:8080" env:"LATCHKEY_ADDR"`
-	TrustedProxy []string `help:"Proxy whose X-Forwarded-For is believed: an address or a prefix like 10.0.0.0/8; several with commas, or the flag several times. Default: this machine." placeholder:"ADDRESS" env:"LATCHKEY_TRUSTED_PROXY"`
-	BaseURL      string   `help:"Address under which people reach the portal. Every link begins with it." placeholder:"https://members.example.org" env:"LATCHKEY_BASE_URL"`
-	SMTP         string   `name:"smtp" help:"Mail server for the letters: smtp:// uses STARTTLS (port 587 if none is given), smtps:// TLS from the first byte (465); other ports are 25 and 2525, and any on this machine. Give a password in the environment, where other users of the machine cannot read it." placeholder:"smtp://[user:password@]host[:port]" env:"LATCHKEY_SMTP"`
-	MailFrom     string   `help:"Address the letters come from; notices as well, unless an owner gave them another one. Default: no-reply at the base URL's host." placeholder:"EMAIL" env:"LATCHKEY_MAIL_FROM"`
+	Addr         string
+	TrustedProxy []string
+	BaseURL      string
+	SMTP         string
+	MailFrom     string
 }
 
-// Help is shown by latchkey serve --help.
-func (serveCommand) Help() string {
-	return "With nothing given, the portal is at http://localhost:8080 and lives in ./latchkey-data. " +
-		"On the first start the terminal shows the address under which it is set up. " +
-		"A flag or variable beats the setting that an owner stored in the portal; the setting is then shown there but cannot be changed. " +
-		"Signatures (DKIM), a sender of their own for notices, and the look at what DNS says of your letters have no flags: they are in the portal, under Settings."
+func serveLine(c *commands, serve Serve) *cobra.Command {
+	var s serveCommand
+	line := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the portal: what happens without a command",
+		Long: `Serve the portal. This is what happens without a command, and then takes the
+same flags.
+
+With nothing given, the portal is at http://localhost:8080 and lives in
+./latchkey-data. On the first start the terminal shows the address under which
+it is set up.
+
+A flag or variable beats the setting that an owner stored in the portal; the
+setting is then shown there but cannot be changed. Signatures (DKIM), a sender
+of their own for notices, and the look at what DNS says of your letters have no
+flags: they are in the portal, under Settings.`,
+		Args: cobra.NoArgs,
+		RunE: func(line *cobra.Command, _ []string) error { return s.Run(line.Context(), c, serve) },
+	}
+	flags := line.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&s.Addr, "addr", "localhost:8080", "Where to listen, `HOST:PORT`. localhost means 127.0.0.1, which only this machine reaches; 0.0.0.0:8080 is every network it is in.")
+	flags.StringSliceVar(&s.TrustedProxy, "trusted-proxy", nil, "Proxy whose X-Forwarded-For is believed: an `ADDRESS` or a prefix like 10.0.0.0/8; several with commas, or the flag several times. Default: this machine.")
+	flags.StringVar(&s.BaseURL, "base-url", "", "The `URL` under which people reach the portal, like https://members.example.org. Every link begins with it.")
+	flags.StringVar(&s.SMTP, "smtp", "", "Mail server for the letters, as a `URL`: smtp://[user:password@]host[:port] uses STARTTLS (port 587 if none is given), smtps:// TLS from the first byte (465); other ports are 25 and 2525, and any on this machine. Give a password in the environment, where other users of the machine cannot read it.")
+	flags.StringVar(&s.MailFrom, "mail-from", "", "`EMAIL` address the letters come from; notices as well, unless an owner gave them another one. Default: no-reply at the base URL's host.")
+	variables(flags, "addr", "trusted-proxy", "base-url", "smtp", "mail-from")
+	return line
 }
 
 // spareMemory has the collector come when the heap has three times the size of

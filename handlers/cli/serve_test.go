@@ -92,6 +92,8 @@ func TestTheFlagBeatsTheEnvironmentAndThatTheStoredSetting(t *testing.T) {
 		{"variable", []string{"LATCHKEY_BASE_URL=https://a.example"}, nil, "https://a.example"},
 		{"empty variable", []string{"LATCHKEY_BASE_URL=", "LATCHKEY_SMTP=", "LATCHKEY_TRUSTED_PROXY=", "LATCHKEY_MAIL_FROM="}, nil, "http://localhost:8099"},
 		{"flag", []string{"LATCHKEY_BASE_URL=https://a.example"}, []string{"--base-url=https://B.example/"}, "https://b.example"},
+		{"flag before the command", []string{"LATCHKEY_BASE_URL=https://a.example"}, []string{"--base-url", "https://B.example/", "serve"}, "https://b.example"},
+		{"empty flag", []string{"LATCHKEY_BASE_URL=https://a.example"}, []string{"--base-url="}, "http://localhost:8099"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			env := append(test.env, "LATCHKEY_DATA="+folder, "LATCHKEY_ADDR=localhost:0")
@@ -101,6 +103,22 @@ func TestTheFlagBeatsTheEnvironmentAndThatTheStoredSetting(t *testing.T) {
 			}
 			p.stop()
 		})
+	}
+}
+
+func TestSeveralProxiesComeFromTheEnvironmentOrFromFlags(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string // the first that is no address
+	}{
+		{nil, `"proxy"`},
+		{[]string{"--trusted-proxy=10.0.0.7,gate"}, `"gate"`},
+		{[]string{"--trusted-proxy", "10.0.0.7", "--trusted-proxy", "door"}, `"door"`},
+	} {
+		c := command(t, []string{"LATCHKEY_TRUSTED_PROXY=10.0.0.0/8, ::1, proxy"}, append(test.args, anyPort)...)
+		if status, _, stderr := finish(t, c); status != 1 || !strings.Contains(stderr, "not "+test.want) {
+			t.Errorf("%q ended with status %d: %s", test.args, status, stderr)
+		}
 	}
 }
 
@@ -233,10 +251,41 @@ func change(t *testing.T, folder, query string) {
 }
 
 func TestACommandLineThatMakesNoSenseIsToldSo(t *testing.T) {
-	for _, args := range [][]string{{"serv"}, {"--colour"}, {"owner"}, {"--addr"}, {"demo", "--addr=localhost:1"}} {
-		status, _, stderr := finish(t, command(t, nil, args...))
-		if status != 2 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "latchkey --help") || strings.Contains(stderr, "EOL") {
-			t.Errorf("%q ended with status %d: %s", args, status, stderr)
+	for _, test := range []struct {
+		args []string
+		want string // a part of the sentence
+	}{
+		{[]string{"serv"}, `"serv"`},
+		{[]string{"serve", "x"}, `"x"`},
+		{[]string{"serv", "--name", "Ruth"}, `"serv"`},
+		{[]string{"--", "x"}, `"x"`},
+		{[]string{""}, `""`},
+		{[]string{"help"}, `"help"`},
+		{[]string{"completion", "bash"}, `"completion"`},
+		{[]string{"--colour"}, "--colour"},
+		{[]string{"-x"}, "-x"},
+		{[]string{"--addr"}, "--addr"},
+		{[]string{"--data", "--addr=localhost:0"}, "--data"},
+		{[]string{"-smtp=smtp://ruth:sesame@mail.example.org"}, "-s"},
+		{[]string{"demo", "--addr=localhost:1"}, "--addr"},
+		{[]string{"--addr=localhost:1", "version"}, "--addr"},
+		{[]string{"version", "x"}, `"x"`},
+		{[]string{"owner"}, "owner EMAIL"},
+		{[]string{"owner", ruth, "sesame"}, "owner EMAIL"},
+		{[]string{"owner", ruth, "--password-stdin=sesame"}, "--password-stdin"},
+		{[]string{"owner", ruth, "--name", "--clear-two-factor"}, "--name"},
+		{[]string{"key"}, "key rotate"},
+		{[]string{"key", "lock"}, "key rotate"},
+		{[]string{"key", "rotate", "k1"}, `"k1"`},
+	} {
+		c := command(t, nil, test.args...)
+		status, stdout, stderr := finish(t, c)
+		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "latchkey --help") ||
+			!strings.Contains(stderr, test.want) || strings.Contains(stderr, "sesame") {
+			t.Errorf("%q ended with status %d: %s%s", test.args, status, stdout, stderr)
+		}
+		if made, err := os.ReadDir(c.Dir); err != nil || len(made) > 0 {
+			t.Errorf("%q made %v, %v", test.args, made, err)
 		}
 	}
 }
@@ -248,14 +297,19 @@ func TestHelpNamesEveryFlagWithItsVariable(t *testing.T) {
 	}
 	for _, flag := range []string{"data", "addr", "base-url", "smtp", "mail-from", "trusted-proxy"} {
 		variable := "$LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-		if !strings.Contains(help, "--"+flag+"=") || !strings.Contains(help, variable) {
+		if !strings.Contains(help, "--"+flag+" ") || !strings.Contains(help, variable) {
 			t.Errorf("--%s or %s is not in\n%s", flag, variable, help)
 		}
 	}
 	_, help, _ = finish(t, command(t, nil, "--help"))
-	for _, name := range []string{"serve", "owner", "demo", "version", "--data"} {
+	for _, name := range []string{"serve", "owner", "bounce", "key", "demo", "version", "--data"} {
 		if !strings.Contains(help, name) {
 			t.Errorf("%s is not in\n%s", name, help)
+		}
+	}
+	for _, line := range strings.Split(help, "\n") {
+		if name := strings.TrimSpace(line); strings.HasPrefix(name, "completion") || strings.HasPrefix(name, "help") || len(line) > 80 {
+			t.Errorf("%q is in it", line)
 		}
 	}
 }
