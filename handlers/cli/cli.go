@@ -60,7 +60,7 @@ func line(serve Serve) *cobra.Command {
 	root.AddCommand(serveLine(&c, serve), ownerLine(&c), bounceLine(&c), keyLine(&c), demoLine(serve), versionLine())
 
 	everywhere := root.PersistentFlags()
-	everywhere.StringVar(&c.Data, "data", "latchkey-data", "The `FOLDER` with the portal's database and keys. It is made when it is not there.")
+	everywhere.StringVar(&c.Data, "data", "latchkey-data", "`FOLDER` of the portal's database and keys, made when it is not there.")
 	variables(everywhere, "data")
 	everywhere.BoolP("help", "h", false, "Show this.")
 
