@@ -691,7 +691,7 @@ func (tx *Tx) settledAddress(ctx context.Context, a model.Account) error {
 		a.MemberID, model.ActEmailChanged, tx.Now.Add(-model.ClearedFor).Unix()).Scan(unix{&at}); err != nil || at.IsZero() {
 		return err
 	}
-	return model.Conflict("The email of this account was changed less than three days ago, so the second step stays for now: whoever changed both could sign in as them. It can be cleared from " +
+	return model.Conflict("The email of this account was changed less than three days ago, so the second step stays for now, and the account with it: whoever changed both could sign in as them. Either can go from " +
 		at.Add(model.ClearedFor).In(tx.settings.Location()).Format("Mon 2 Jan, 15:04") + " on.")
 }
 
@@ -711,10 +711,14 @@ func (tx *Tx) officeMayKnowPassword(ctx context.Context, a model.Account) (known
 
 // dropWithAccount is ClearFactor for an account that is about to be deleted.
 // Otherwise to delete it and make another one would be a way round all that
-// clearing takes.
+// clearing takes: the new one may have the address that was just given to the
+// former.
 func (tx *Tx) dropWithAccount(ctx context.Context, actor model.Actor, a model.Account) error {
 	cleared := a.Factor.ClearedAt
 	if a.HasFactor() {
+		if err := tx.settledAddress(ctx, a); err != nil {
+			return err
+		}
 		if err := tx.clearFactor(ctx, actor, a, actor.Name+" at the office deleted your account, and your second step with it."); err != nil {
 			return err
 		}

@@ -171,6 +171,21 @@ func TestNobodyChangesTheAddressAndClearsTheFactorInThreeDays(t *testing.T) {
 	must(t, m.d.ChangeEmail(t.Context(), staff, m.MemberID, "eve@example.com", false))
 }
 
+// To delete the account and make another one at the address that was just given
+// to it would clear the second factor all the same.
+func TestNobodyChangesTheAddressAndDeletesTheAccountInThreeDays(t *testing.T) {
+	m := newMia(t)
+	staff := dbtest.Person(t, m.d, "Eve Staff", model.RoleStaff)
+	must(t, m.d.ChangeEmail(t.Context(), staff, m.MemberID, "eve.staff@example.com", false))
+	m.clock.Add(model.ClearedFor - time.Second)
+	wantKind(t, m.d.DeleteAccount(t.Context(), staff, m.MemberID), model.KindConflict)
+	if a := dbtest.Account(t, m.d, m.MemberID); !a.HasFactor() {
+		t.Error("the second factor is gone")
+	}
+	m.clock.Add(time.Second)
+	must(t, m.d.DeleteAccount(t.Context(), staff, m.MemberID))
+}
+
 // Somebody at the office copies a link, sets the password themselves, and then
 // clears the second factor.
 func TestClearingVoidsAPasswordThatTheOfficeMayKnow(t *testing.T) {
