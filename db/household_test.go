@@ -149,3 +149,26 @@ func TestLettersForSeveralGoToWhoIsThere(t *testing.T) {
 		}
 	}
 }
+
+// Whoever shares an address, and uses the same computer, finds a colleague's
+// session open. To prove one's own password must not free more guesses at theirs.
+func TestOnesOwnPasswordFreesNoGuessesAtAnothers(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	nina := mine(t, d, dbtest.SignedUp(t, d, "Nina Holm", "home@example.org"))
+	paul := dbtest.SignedUp(t, d, "Paul Holm", "home@example.org")
+	tries := 0
+	for n := range 12 {
+		clock.Add(time.Second)
+		err := d.AskEmail(t.Context(), nina, model.NewEmail{Email: "elsewhere@example.org", Current: model.NewSecret(fmt.Sprint("guess ", n))})
+		if model.KindOf(err) == model.KindLimited {
+			continue
+		}
+		wantKind(t, err, model.KindInvalid)
+		tries++
+		_, err = d.RecoveryCodes(t.Context(), mine(t, d, paul), model.SelfProof{Password: model.NewSecret(dbtest.Password)})
+		wantKind(t, err, model.KindNotFound) // the password was right
+	}
+	if tries > 8 {
+		t.Errorf("%d guesses in twelve seconds", tries)
+	}
+}

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"latchkey/db/model"
 )
@@ -114,7 +115,9 @@ func (d *DB) checkOwnPassword(ctx context.Context, actor model.Actor, typed mode
 		return me, err
 	}
 	a := me.account
-	me.bucket = d.keys.Blind("failure", "change", a.Email, a.MemberNo)
+	// Of the account, not of its login: whoever shares an address would free more
+	// guesses at another's password by proving their own.
+	me.bucket = d.keys.Blind("failure", "change", strconv.FormatInt(a.ID, 10))
 	leave, wait, err := d.enter(ctx, me.bucket)
 	if err != nil {
 		return me, err
