@@ -43,7 +43,9 @@ func (d *DB) AskReset(ctx context.Context, typed, network string) error {
 	})
 }
 
-const intakeRoom = `(SELECT count(*) FROM intake WHERE done_at IS NULL) < +?`
+// intakeRoom leaves the lines of failed sign-ins out: a flood of them must not
+// take the place of somebody's request.
+const intakeRoom = `(SELECT count(*) FROM intake WHERE done_at IS NULL AND kind <> '` + intakeFailed + `') < +?`
 
 // tidyIntake forgets what was worked off, except what limits are counted by:
 // which rows a network had within a minute, and letters to strangers and new
@@ -65,9 +67,13 @@ func (tx *Tx) tidyIntake(ctx context.Context) error {
 func (d *DB) WorkIntake(ctx context.Context) (n int, err error) {
 	for {
 		var id int64
-		err := d.read.QueryRowContext(ctx, `SELECT id FROM intake WHERE done_at IS NULL ORDER BY id LIMIT 1`).Scan(&id)
+		err := d.read.QueryRowContext(ctx, `SELECT id FROM intake WHERE done_at IS NULL AND kind <> ? ORDER BY id LIMIT 1`, intakeFailed).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
-			return n, nil
+			wrote, err := d.writeRefused(ctx)
+			if n += wrote; err != nil || wrote == 0 {
+				return n, err
+			}
+			continue
 		}
 		if err != nil {
 			return n, err

@@ -374,6 +374,33 @@ func TestAFloodOfRequestsFillsNoIntake(t *testing.T) {
 	}
 }
 
+// The lines of failed sign-ins wait in the same table. On a slow disk a flood of
+// them may come faster than they are written; nobody's request for a link is
+// dropped for it, or waits behind them.
+func TestAFloodOfFailedSignInsKeepsNobodyFromALink(t *testing.T) {
+	folder := t.TempDir()
+	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
+	mia := dbtest.SignedUp(t, d, "Mia Brandt", "mia@example.org")
+	dbtest.Deliver(t, d)
+	wantKind(t, guessAt(t, d, "mia@example.org", hotel, model.Secret{}), model.KindSignIn)
+	raw := beside(t, folder)
+	_, err := raw.Exec(`
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+		INSERT INTO intake (kind, typed, network, made_at) SELECT kind, typed, network, made_at FROM intake, n WHERE kind = 'failed'`)
+	must(t, err)
+	must(t, d.AskReset(t.Context(), "mia@example.org", home))
+	clock.Add(time.Minute)
+	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "reset to mia@example.org" {
+		t.Errorf("letters: %q", got)
+	}
+	var lines, first, last int
+	must(t, raw.QueryRow(`SELECT count(*), min(id) FROM audit WHERE act = 'session.refused' AND member_id = ? AND at = ?`, mia, dbtest.Start.Unix()).Scan(&lines, &first))
+	must(t, raw.QueryRow(`SELECT max(id) FROM audit WHERE act = 'reset.sent' AND at = ?`, clock.Now().Unix()).Scan(&last))
+	if lines != 1201 || last > first {
+		t.Errorf("%d lines of failed sign-ins; the first is %d, that of the request is %d", lines, first, last)
+	}
+}
+
 // until waits for what other goroutines are about to do.
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,9 +36,32 @@ func (tx *Tx) noteRefused(ctx context.Context, network string, all []candidate) 
 	return err
 }
 
+// refusedBatch is how many failed sign-ins get their lines in one transaction.
+// One by one they are slower than a flood, which waits for the disk no longer
+// than they do.
+const refusedBatch = 100
+
+// writeRefused works off failed sign-ins, and gives how many.
+func (d *DB) writeRefused(ctx context.Context) (n int, err error) {
+	ids, err := rows(ctx, d.read, func(rs *sql.Rows) (id int64, err error) { return id, rs.Scan(&id) },
+		`SELECT id FROM intake WHERE done_at IS NULL AND kind = ? ORDER BY id LIMIT +?`, intakeFailed, refusedBatch)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return len(ids), d.act(ctx, func(tx *Tx) error {
+		for _, id := range ids {
+			if _, err := tx.workIntake(ctx, id); err != nil {
+				return err
+			}
+		}
+		return tx.tidyIntake(ctx)
+	})
+}
+
 // lineRefused writes the lines that noteRefused asked for.
 func (tx *Tx) lineRefused(ctx context.Context, said string, at int64) error {
 	network, numbers, _ := strings.Cut(said, "\n")
+	defer func(now time.Time) { tx.Now = now }(tx.Now)
 	tx.Now = time.Unix(at, 0).UTC() // when it happened
 	for _, number := range strings.Fields(strings.Trim(numbers, "[]")) {
 		id, err := strconv.ParseInt(number, 16, 64)
