@@ -729,16 +729,17 @@ const (
 )
 
 // boundFailures forgets what is over, and beyond the bound what matters least:
-// the oldest of those that nobody waits for yet, then the oldest. To have a
-// bucket forgotten that makes them wait, somebody would have to fill all the
-// others first, which takes them more tries than they gain.
+// of those with the fewest tries the oldest. To have a bucket forgotten that
+// makes them wait, somebody would have to fill all the others as far as it first,
+// which takes them far more tries than they gain. Five in each would not be: wrong
+// codes need no hash, and one owner of IPv6 has a million networks.
 func (tx *Tx) boundFailures(ctx context.Context) error {
 	for _, q := range []struct{ table, key string }{{"failure", "bucket"}, {"code_try", "key"}} {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+q.table+` WHERE last_at <= +?`, tx.Now.Add(-forgotten[q.table]).Unix()); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+q.table+` WHERE `+q.key+` IN (
-			SELECT `+q.key+` FROM `+q.table+` ORDER BY count >= 5, last_at LIMIT max(0, (SELECT count(*) FROM `+q.table+`) - +?))`, failuresKept); err != nil {
+			SELECT `+q.key+` FROM `+q.table+` ORDER BY count, last_at LIMIT max(0, (SELECT count(*) FROM `+q.table+`) - +?))`, failuresKept); err != nil {
 			return err
 		}
 	}

@@ -255,9 +255,10 @@ func TestMadeUpLoginsFillNoTable(t *testing.T) {
 	d, clock := dbtest.OpenIn(t, folder, db.Fixed{Mail: &dbtest.Mail})
 	crowdedOut(t, d, "mia@example.org")
 	raw := beside(t, folder)
+	// Wrong codes need no hash: five from each of 100,000 networks are soon sent.
 	_, err := raw.Exec(`
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		INSERT INTO failure (bucket, login, count, last_at) SELECT randomblob(16), randomblob(16), 1 + i % 4, ? FROM n`,
+		INSERT INTO failure (bucket, login, count, last_at) SELECT randomblob(16), randomblob(16), 5 + i % 15, ? FROM n`,
 		db.FailuresKept+500, clock.Now().Add(time.Second).Unix())
 	must(t, err)
 	count := func() int { return tables(t, folder)["failure"] }
