@@ -739,7 +739,7 @@ func (tx *Tx) clearedWith(ctx context.Context, actor model.Actor, memberID int64
 	if err != nil || !tx.Now.Before(at.Add(model.ClearedFor)) || actor.Kind == model.ByShell {
 		return at, err
 	}
-	if former == "" || model.EmailKey(former) != model.EmailKey(email) {
+	if former == "" || model.MailboxKey(former) != model.MailboxKey(email) {
 		return at, model.Invalid("email", "The former account had a second step. For three days after it was deleted, a new one can only be made with the same address.")
 	}
 	return at, nil

@@ -172,3 +172,59 @@ func TestOnesOwnPasswordFreesNoGuessesAtAnothers(t *testing.T) {
 		t.Errorf("%d guesses in twelve seconds", tries)
 	}
 }
+
+// Under İ and i an address is found alike, but letters to them go to two domains
+// (IDNA has the first as i with a dot of its own): whoever has the one must not
+// be sent the links of whoever has the other.
+func TestALookAlikeIsSentNobodyElsesLink(t *testing.T) {
+	const bobs, eves = "bob@friends.example", "bob@frİends.example"
+	d, clock := dbtest.Open(t)
+	eve := dbtest.SignedUp(t, d, "Eve First", "eve@example.org")
+	bob := dbtest.SignedUp(t, d, "Bob Later", bobs)
+	asEmail(t, d, mine(t, d, eve), eves)
+	_, err := confirm(t, d, dbtest.EmailToken(t, d, mine(t, d, eve)))
+	must(t, err)
+	dbtest.Deliver(t, d)
+	check := func(kind string) {
+		t.Helper()
+		letters := dbtest.Deliver(t, d)
+		if got := dbtest.Kinds(letters); got != kind+" to "+eves+", "+kind+" to "+bobs {
+			t.Error(got)
+		}
+		for _, l := range letters {
+			if len(l.Links) != 1 || l.Links[0].Name != map[string]string{eves: "Eve First", bobs: "Bob Later"}[l.To] {
+				t.Errorf("to %s: %+v", l.To, l.Links)
+			}
+		}
+	}
+	clock.Add(time.Minute)
+	must(t, d.AskReset(t.Context(), bobs, home))
+	check("reset")
+	from := nets()
+	for range 5 {
+		wantKind(t, guessAt(t, d, bobs, from(), model.Secret{}), model.KindSignIn)
+	}
+	check("trouble")
+
+	for _, id := range []int64{eve, bob} {
+		must(t, d.Disable(t.Context(), dbtest.Owner(t, d), id))
+	}
+	clock.Add(time.Hour)
+	dbtest.Deliver(t, d)
+	must(t, d.AskReset(t.Context(), bobs, home))
+	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "ring_us to "+eves+", ring_us to "+bobs {
+		t.Error(got)
+	}
+}
+
+// Who moves an account to what looks like its address leaves it all the same.
+func TestWhoeverHadALookAlikeIsToldOfANewPassword(t *testing.T) {
+	d, _ := dbtest.Open(t)
+	bob := dbtest.SignedUp(t, d, "Bob Holm", "bob@friends.example")
+	must(t, d.ChangeEmail(t.Context(), dbtest.Person(t, d, "Eve Staff", model.RoleStaff), bob, "bob@frİends.example", false))
+	dbtest.Deliver(t, d)
+	dbtest.SetPassword(t, d, bob, dbtest.Password)
+	if got := dbtest.Kinds(dbtest.Deliver(t, d)); got != "password_changed to bob@frİends.example, password_changed to bob@friends.example" {
+		t.Error(got)
+	}
+}

@@ -126,10 +126,10 @@ func (tx *Tx) formerEmails(ctx context.Context, a model.Account) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{model.EmailKey(a.Email): true}
+	seen := map[string]bool{model.MailboxKey(a.Email): true}
 	var former []string
 	for _, email := range all {
-		if key := model.EmailKey(email); !seen[key] {
+		if key := model.MailboxKey(email); !seen[key] {
 			seen[key] = true
 			former = append(former, email)
 		}
@@ -477,7 +477,7 @@ func (d *DB) contents(ctx context.Context, q querier, s model.Settings, l model.
 // as long as it can be said at all, and a former address may not.
 func (d *DB) notMeOfPassword(s model.Settings, l model.Letter, r model.Reset, links linking) (model.Secret, error) {
 	switch {
-	case model.EmailKey(l.To) != model.EmailKey(r.Email) || !r.MayDisown(l.CreatedAt):
+	case model.MailboxKey(l.To) != model.MailboxKey(r.Email) || !r.MayDisown(l.CreatedAt):
 		return model.Secret{}, nil
 	case links == blankLinks:
 		return model.NewSecret(s.BaseURL + "/not-me/"), nil

@@ -472,6 +472,15 @@ func (d *DB) RenewReset(ctx context.Context, token, network string) error {
 // one letter, with a link for each who may sign in. "Please ring us" goes out
 // when none may.
 func (tx *Tx) answer(ctx context.Context, actor model.Actor, all []model.Account) error {
+	for _, same := range model.ByMailbox(all) {
+		if err := tx.answerMailbox(ctx, actor, same); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) answerMailbox(ctx context.Context, actor model.Actor, all []model.Account) error {
 	var able []model.Account
 	for _, a := range all {
 		if !a.Disabled() {
@@ -491,7 +500,7 @@ func (tx *Tx) answer(ctx context.Context, actor model.Actor, all []model.Account
 	return tx.sendSeveral(ctx, actor, able, model.LetterResetSeveral)
 }
 
-// sendSeveral is send for all who share an address: one letter, with a link for
+// sendSeveral is send for all who share a mailbox: one letter, with a link for
 // each.
 func (tx *Tx) sendSeveral(ctx context.Context, actor model.Actor, able []model.Account, kind model.LetterKind) error {
 	var about []subject

@@ -124,13 +124,20 @@ func (tx *Tx) answerTrouble(ctx context.Context, login string) (outcome string, 
 	}
 	// Nobody asked for it, but it came about in front of the sign-in page.
 	portal := model.SystemActor()
-	switch len(able) {
-	case 0:
-		return intakeRefused, nil
-	case 1:
-		return intakeKnown, tx.send(ctx, portal, able[0], model.LetterTrouble)
+	for _, same := range model.ByMailbox(able) {
+		if len(same) == 1 {
+			err = tx.send(ctx, portal, same[0], model.LetterTrouble)
+		} else {
+			err = tx.sendSeveral(ctx, portal, same, model.LetterTrouble)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	return intakeKnown, tx.sendSeveral(ctx, portal, able, model.LetterTrouble)
+	if len(able) == 0 {
+		return intakeRefused, nil
+	}
+	return intakeKnown, nil
 }
 
 // mayTrouble reports whether an account gets the letter: it may sign in at all,

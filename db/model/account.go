@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -118,6 +119,34 @@ func plausibleName(name string) bool {
 // account but never receive its link (CVE-2019-19844).
 func EmailKey(email string) string {
 	return strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
+}
+
+// MailboxKey is the form under which two addresses are one mailbox, whoever runs
+// it. It is narrower than EmailKey: mail to İ.example goes to the domain of an i
+// with a dot of its own, mail to ẞ.example to ss.example (Unicode Technical
+// Standard 46, §4), and either may be a stranger's. What is written to several
+// goes to those who have the same one.
+func MailboxKey(email string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, norm.NFC.String(strings.TrimSpace(email)))
+}
+
+// ByMailbox sorts accounts by where letters to them go, in their order.
+func ByMailbox(all []Account) [][]Account {
+	var boxes [][]Account
+	for _, a := range all {
+		i := slices.IndexFunc(boxes, func(box []Account) bool { return MailboxKey(box[0].Email) == MailboxKey(a.Email) })
+		if i < 0 {
+			boxes = append(boxes, []Account{a})
+			continue
+		}
+		boxes[i] = append(boxes[i], a)
+	}
+	return boxes
 }
 
 // LoginKey sorts what was typed into the sign-in field: an address has an @,

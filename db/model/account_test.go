@@ -307,3 +307,20 @@ func FuzzParseEmail(f *testing.F) {
 		}
 	})
 }
+
+func TestOneMailboxIsNarrowerThanOneLogin(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"Bob@Friends.example", "bob@friends.EXAMPLE", true},
+		{"ren\u00e9@example.org", "rene\u0301@example.org", true},
+		{"bob@fr\u0130ends.example", "bob@friends.example", false},
+		{"bob@stra\u1e9ee.example", "bob@stra\u00dfe.example", false},
+		{"bob@example.org", "bop@example.org", false},
+	} {
+		if got := model.MailboxKey(c.a) == model.MailboxKey(c.b); got != c.same {
+			t.Errorf("%s and %s are one mailbox: %v", c.a, c.b, got)
+		}
+	}
+}

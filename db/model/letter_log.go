@@ -171,7 +171,7 @@ func (a Actor) MayRepeat(l Letter, about []Account, now time.Time) error {
 func (l Letter) Reachable(about []Account) []Account {
 	var able []Account
 	for _, t := range about {
-		if t.Email != "" && !t.Disabled() && (!l.Kind.ForSeveral() || EmailKey(t.Email) == EmailKey(l.To)) {
+		if t.Email != "" && !t.Disabled() && (!l.Kind.ForSeveral() || MailboxKey(t.Email) == MailboxKey(l.To)) {
 			able = append(able, t)
 		}
 	}
