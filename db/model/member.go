@@ -126,13 +126,14 @@ var MemberFields = []MemberField{
 }
 
 // Clean brings what was typed into the record's form (spaces around it gone,
-// composed, one kind of line break) and says what cannot be taken, field by
+// composed, one kind of line break, nothing that turns the direction of writing)
+// and says what cannot be taken, field by
 // field. The record is cleaned even then, so the form shows what was typed.
 func (m *Member) Clean() Fields {
 	f := Fields{}
 	for _, field := range MemberFields {
 		// Composed before it is measured: NFC parts some signs for good.
-		text := strings.TrimSpace(norm.NFC.String(lineBreaks.Replace(field.Value(m))))
+		text := strings.TrimSpace(norm.NFC.String(withoutTurns.Replace(lineBreaks.Replace(field.Value(m)))))
 		f.Add(field.Name, textProblem(text, field.Max, field.Name == "notes"))
 		field.Set(m, text)
 	}
@@ -162,6 +163,13 @@ func (m *Member) Clean() Fields {
 }
 
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// withoutTurns leaves out the embeddings, overrides and isolates of the
+// bidirectional algorithm: iPhones put them around a telephone number that is
+// copied, and with them in a name the rest of an audit line can be made to read
+// backwards (Unicode Technical Report 36, §2.5). Right-to-left names need none.
+var withoutTurns = strings.NewReplacer("\u202a", "", "\u202b", "", "\u202c", "", "\u202d", "", "\u202e", "",
+	"\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "")
 
 func knownStatus(s Status) bool { return slices.Contains(Statuses, s) }
 

@@ -351,3 +351,15 @@ func FuzzMemberClean(f *testing.F) {
 		}
 	})
 }
+
+func TestNoNameTurnsTheRestOfALine(t *testing.T) {
+	for typed, want := range map[string]string{
+		"Eve \u202edelasrever": "Eve delasrever", "\u202a030 555 01 23\u202c": "030 555 01 23", "\u2067Eve\u2069": "Eve", "\u05e0\u05d9\u05e0\u05d4": "\u05e0\u05d9\u05e0\u05d4",
+	} {
+		m := model.Member{LastName: typed, Phone: typed, Notes: typed}
+		f := m.Clean()
+		if len(f) > 0 || m.LastName != want || m.Phone != want || m.Notes != want {
+			t.Errorf("%+q is %+q, %v", typed, m.LastName, f)
+		}
+	}
+}
