@@ -101,6 +101,11 @@ func (d *DB) AskEmail(ctx context.Context, actor model.Actor, in model.NewEmail)
 		if a.PendingRole != "" {
 			return model.Conflict("A new role waits for you. Choose a new password through its letter first, then change the address.")
 		}
+		if tx.settings.NeedsLetter(a, tx.Now) {
+			// Else whoever has the password alone would have that letter sent to
+			// themselves.
+			return model.Conflict("Your second step is overdue. Set it up first, then change the address.")
+		}
 		was, err := unendedEmailChange(ctx, tx, a.ID)
 		if err != nil {
 			return err

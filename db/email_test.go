@@ -369,6 +369,40 @@ func TestNobodyChangesTheirEmailWhileARoleWaits(t *testing.T) {
 	wantKind(t, err, model.KindConflict)
 }
 
+// After the grace a stolen password alone must not set up the second step: it
+// takes a link from the account's mailbox, which that password must not choose.
+func TestNobodyChangesTheirEmailWhileASecondStepIsOverdue(t *testing.T) {
+	d, clock := dbtest.Open(t)
+	eve := dbtest.Person(t, d, "Eve Staff", model.RoleStaff)
+	dbtest.SignIn(t, d, "eve.staff@riverside.example", dbtest.Password)
+	ask := func(email string) error {
+		return d.AskEmail(t.Context(), eve, model.NewEmail{Email: email, Current: model.NewSecret(dbtest.Password)})
+	}
+	clock.Add(model.FactorGrace - time.Second)
+	must(t, ask("first@example.org")) // as they could set up a second step
+	clock.Add(time.Second)
+	wantKind(t, ask("second@example.org"), model.KindConflict)
+	if got := dbtest.Account(t, d, eve.MemberID).Email; got != "eve.staff@riverside.example" {
+		t.Errorf("it is %s", got)
+	}
+	must(t, d.SendOwnLetter(t.Context(), eve))
+	dbtest.SetPassword(t, d, eve.MemberID, dbtest.Password)
+	eve = mine(t, d, eve.MemberID)
+	must(t, ask("second@example.org"))
+}
+
+// Whoever had a session and the password before the office cleared the second
+// step has nothing that waits.
+func TestClearingASecondStepEndsAChangeOfEmail(t *testing.T) {
+	m := newMia(t)
+	asEmail(t, m.d, m.Actor, "elsewhere@example.org")
+	token := dbtest.EmailToken(t, m.d, m.Actor)
+	must(t, m.d.ClearFactor(t.Context(), dbtest.Owner(t, m.d), m.MemberID))
+	if o := openedEmail(t, m.d, token); o.State != model.ResetCancelled {
+		t.Errorf("it is %s", o.State)
+	}
+}
+
 func TestLettersToNewAddressesAreFew(t *testing.T) {
 	d, clock := dbtest.Open(t)
 	me := dbtest.Person(t, d, "Nina Holm", model.RoleMember)

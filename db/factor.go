@@ -658,6 +658,9 @@ func (d *DB) ClearFactor(ctx context.Context, actor model.Actor, memberID int64)
 		if err := tx.cancelLink(ctx, actor, a, "the second step was cleared"); err != nil {
 			return err
 		}
+		if err := tx.cancelEmailChange(ctx, actor, a); err != nil {
+			return err
+		}
 		known, err := tx.officeMayKnowPassword(ctx, a)
 		if err != nil {
 			return err
