@@ -24,7 +24,8 @@ var errBusy = model.Unavailable("Very many people are signing in just now. Pleas
 // sets a password through a link, or comes from a device that signed in
 // before, goes first, so a flood of guesses does not keep members out.
 //
-// Those who come from elsewhere take turns by network: somebody alone in theirs
+// Those who come from elsewhere take turns by network (of IPv6, by the provider's
+// customer; see [model.Line]): somebody alone in theirs
 // goes before the second of any other, and takes the place of the last of the
 // most crowded when the queue is full. One network cannot keep the others out;
 // an office behind one address waits as one queue.
@@ -73,6 +74,7 @@ func (h *hashSlots) acquire(ctx context.Context, known bool, network string) err
 		h.mu.Unlock()
 		return nil
 	}
+	network = model.Line(network)
 	w := &waiting{turn: make(chan error, 1), network: network}
 	queue := &h.first // with a bound of its own: strangers cannot fill it
 	if !known {

@@ -436,6 +436,16 @@ func TestWhoeverHasToWaitCostsNoHash(t *testing.T) {
 // another one takes a place from it and goes before it, and a known device
 // before all.
 func TestOneNetworkKeepsNobodyElseWaiting(t *testing.T) {
+	for name, floods := range map[string]func(i int) string{
+		"one network":           func(int) string { return hotel },
+		"one connection's IPv6": func(i int) string { return fmt.Sprintf("2001:db8:1:%x::/64", i) },
+	} {
+		t.Run(name, func(t *testing.T) { keepsNobodyElseWaiting(t, floods) })
+	}
+}
+
+func keepsNobodyElseWaiting(t *testing.T, floods func(i int) string) {
+	t.Helper()
 	d, _ := dbtest.Open(t)
 	for i := range 3 {
 		dbtest.SignedUp(t, d, "Mia Brandt", fmt.Sprintf("mia%d@example.org", i))
@@ -473,14 +483,14 @@ func TestOneNetworkKeepsNobodyElseWaiting(t *testing.T) {
 		})
 	}
 	for i := range 64 {
-		try("flood", fmt.Sprintf("x%d@example.org", i), "wrong", hotel, model.Secret{})
+		try("flood", fmt.Sprintf("x%d@example.org", i), "wrong", floods(i), model.Secret{})
 		waiting(0, i+1)
 	}
 	refused := func(n int) {
 		t.Helper()
 		until(t, fmt.Sprintf("%d sent away", n), func() bool { mu.Lock(); defer mu.Unlock(); return busy["flood"] == n })
 	}
-	try("flood", "y@example.org", "wrong", hotel, model.Secret{})
+	try("flood", "y@example.org", "wrong", floods(64), model.Secret{})
 	refused(1)
 	try("elsewhere", "mia1@example.org", dbtest.Password, home, model.Secret{})
 	refused(2)

@@ -104,6 +104,17 @@ func Network(addr string) string {
 	return p.String()
 }
 
+// Line is the part of a [Network] that one customer of a provider has at the
+// most: /48 of IPv6 (RFC 6177). By it people take turns where nothing is counted
+// against them; a line can have 65,536 networks, all of them its own.
+func Line(network string) string {
+	p, err := netip.ParsePrefix(network)
+	if err != nil || p.Addr().Is4() {
+		return network
+	}
+	return netip.PrefixFrom(p.Addr(), 48).Masked().String()
+}
+
 func tooLong(n, longest int) string {
 	return fmt.Sprintf("This has %d characters; there is room for %d.", n, longest)
 }

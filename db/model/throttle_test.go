@@ -172,3 +172,14 @@ func TestNetworks(t *testing.T) {
 		}
 	}
 }
+
+func TestALineIsWhatOneCustomerHas(t *testing.T) {
+	for network, want := range map[string]string{
+		"192.0.2.0/24": "192.0.2.0/24", "2001:db8:1:2::/64": "2001:db8:1::/48", "2001:db8:1:ffff::/64": "2001:db8:1::/48",
+		"2001:db8:2::/64": "2001:db8:2::/48", "": "", "nowhere": "nowhere",
+	} {
+		if got := model.Line(network); got != want {
+			t.Errorf("%q is in line %q, want %q", network, got, want)
+		}
+	}
+}
