@@ -190,6 +190,8 @@ func (a Actor) MayStop(l Letter, about []Account) error {
 		return Conflict("It is leaving at this moment: too late to stop it.")
 	case l.State.Settled():
 		return Conflict("It is not waiting any more.")
+	case l.Kind == LetterTrouble, l.Kind == LetterWrongCodes, l.Kind == LetterSecured: // whoever did it may sit at the office
+		return Forbidden("It warns its reader, so nobody may stop it.")
 	case !l.Kind.CarriesLink() && l.Kind != LetterNoAccount && l.Kind != LetterRingUs && l.Kind != LetterEmailTaken:
 		return Forbidden("It tells its reader what was done with their account, so nobody may stop it.")
 	}
