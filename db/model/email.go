@@ -3,8 +3,6 @@ package model
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 )
 
@@ -56,25 +54,7 @@ func (c EmailChange) Live(a Account, now time.Time) bool {
 // State says what the link of a change is for its holder. newerLives says
 // whether the account has a live one made after this.
 func (c EmailChange) State(a Account, newerLives bool, now time.Time) ResetState {
-	end := c.ExpiresAt
-	if !c.EndedAt.IsZero() {
-		end = c.EndedAt
-	}
-	switch {
-	case !now.Before(end.Add(RememberEnded)):
-		return ResetUnknown
-	case c.EndReason == EndCancelled:
-		return ResetCancelled
-	case c.EndReason == EndUsed:
-		return ResetUsed
-	case c.EndReason == EndReplaced && newerLives:
-		return ResetReplaced
-	case c.EndReason == EndReplaced, !now.Before(c.ExpiresAt):
-		return ResetExpired
-	case !c.Live(a, now):
-		return ResetCancelled
-	}
-	return ResetLive
+	return linkState(c.EndedAt, c.ExpiresAt, c.EndReason, c.Live(a, now), newerLives, now)
 }
 
 // EmailToken is what stands behind /email/ in the letter to a new address. It is
@@ -84,8 +64,7 @@ func (k Keyring) EmailToken(c EmailChange) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	raw := append(c.Selector[:len(c.Selector):len(c.Selector)], tag...)
-	return NewSecret(tokenCoding.EncodeToString(raw)), nil
+	return tokenOf(c.Selector, tag), nil
 }
 
 // VerifyEmail reports whether a tag is the one of this change, in constant time.
@@ -97,19 +76,15 @@ func (k Keyring) VerifyEmail(c EmailChange, tag []byte) bool {
 // emailTag is made like linkTag. Both addresses are in it: nobody who can write
 // to the database but lacks the key can send a confirmed change elsewhere.
 func (k Keyring) emailTag(c EmailChange) ([]byte, error) {
-	key, err := k.Derive(c.KeyID, "email")
+	mac, err := k.tagging(c.KeyID, newEmail)
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, key)
-	writeField(mac, []byte("latchkey/email/v1"))
 	writeField(mac, c.Selector[:])
-	for _, n := range []int64{c.ID, c.AccountID, c.MadeAt.Unix(), c.ExpiresAt.Unix()} {
-		writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(n)))
-	}
+	writeNumbers(mac, c.ID, c.AccountID, c.MadeAt.Unix(), c.ExpiresAt.Unix())
 	writeField(mac, []byte(c.From))
 	writeField(mac, []byte(c.To))
-	writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(c.PasswordVersion)))
+	writeNumbers(mac, c.PasswordVersion)
 	return mac.Sum(nil)[:tagLen], nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"hash"
+	"io"
 	"time"
 )
 
@@ -130,30 +132,31 @@ func (r Reset) Live(a Account, now time.Time) bool {
 // account has a live link made after this one: "open the newer one" is only
 // good advice while there is one.
 func (r Reset) State(a Account, newerLives bool, now time.Time) ResetState {
+	return linkState(r.EndedAt, r.ExpiresAt, r.EndReason, r.Live(a, now), newerLives, now)
+}
+
+// linkState is what a link is for its holder, one to a new password or one to a
+// new address. ended is zero for a link that nobody ended.
+func linkState(ended, expires time.Time, why EndReason, live, newerLives bool, now time.Time) ResetState {
+	end := expires
+	if !ended.IsZero() {
+		end = ended
+	}
 	switch {
-	case r.forgotten(now):
+	case !now.Before(end.Add(RememberEnded)):
 		return ResetUnknown
-	case r.EndReason == EndCancelled, r.EndReason == EndNotMe:
+	case why == EndCancelled, why == EndNotMe:
 		return ResetCancelled
-	case r.EndReason == EndUsed:
+	case why == EndUsed:
 		return ResetUsed
-	case r.EndReason == EndReplaced && newerLives:
+	case why == EndReplaced && newerLives:
 		return ResetReplaced
-	case r.EndReason == EndReplaced, !now.Before(r.ExpiresAt):
+	case why == EndReplaced, !now.Before(expires):
 		return ResetExpired
-	case !r.Live(a, now):
+	case !live:
 		return ResetCancelled
 	}
 	return ResetLive
-}
-
-// forgotten: 90 days after its end a link is like any unknown one.
-func (r Reset) forgotten(now time.Time) bool {
-	end := r.ExpiresAt
-	if !r.EndedAt.IsZero() {
-		end = r.EndedAt
-	}
-	return !now.Before(end.Add(RememberEnded))
 }
 
 // SameOnResend reports whether another request mails this link again. Past
@@ -173,19 +176,20 @@ func (r Reset) AskedJustNow(by Actor, now time.Time) bool {
 // Shown reports whether the status message stands on the Settings tab.
 func (r Reset) Shown(a Account, now time.Time) bool { return r.SameOnResend(a, now) }
 
-// linkUse is one of the two things a link's row makes a token for: the purpose
-// of the derived key, and the word in the message.
+// linkUse is one of the things a token is made for: the purpose of the derived
+// key, and the word in the message.
 type linkUse struct{ key, word string }
 
 var (
-	opening = linkUse{"reset", "latchkey/reset/v1"}
-	notMe   = linkUse{"not-me", "latchkey/not-me/v1"}
+	opening  = linkUse{"reset", "latchkey/reset/v1"}
+	notMe    = linkUse{"not-me", "latchkey/not-me/v1"}
+	newEmail = linkUse{"email", "latchkey/email/v1"}
 )
 
 const (
 	selectorLen = 8
 	tagLen      = 17
-	// TokenLen is the length of a reset token in characters.
+	// TokenLen is the length of a token in characters.
 	TokenLen = (selectorLen + tagLen) * 8 / 5
 )
 
@@ -203,12 +207,16 @@ func (k Keyring) linkToken(r Reset, use linkUse) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	raw := append(r.Selector[:len(r.Selector):len(r.Selector)], tag...)
-	return NewSecret(tokenCoding.EncodeToString(raw)), nil
+	return tokenOf(r.Selector, tag), nil
 }
 
-// ParseResetToken takes a token apart, one of a link or of its "It wasn't me".
-// It is strict: one length, one alphabet, one spelling.
+// tokenOf is what stands in a link: which row it is of, and the tag.
+func tokenOf(selector [selectorLen]byte, tag []byte) Secret {
+	return NewSecret(tokenCoding.EncodeToString(append(selector[:], tag...)))
+}
+
+// ParseResetToken takes a token apart: of a link, of its "It wasn't me", or of a
+// link to a new address. It is strict: one length, one alphabet, one spelling.
 func ParseResetToken(token string) (selector [8]byte, tag []byte, ok bool) {
 	if len(token) != TokenLen {
 		return selector, nil, false
@@ -245,19 +253,32 @@ func (k Keyring) VerifyReset(r Reset, tag []byte) bool {
 // All fields carry their length: without it "ab"+"c" and "a"+"bc" would be
 // the same message.
 func (k Keyring) linkTag(r Reset, use linkUse) ([]byte, error) {
-	key, err := k.Derive(r.KeyID, use.key)
+	mac, err := k.tagging(r.KeyID, use)
+	if err != nil {
+		return nil, err
+	}
+	writeField(mac, r.Selector[:])
+	writeNumbers(mac, r.ID, r.AccountID, r.MadeAt.Unix(), r.ExpiresAt.Unix())
+	writeField(mac, []byte(r.Email))
+	writeNumbers(mac, r.PasswordVersion)
+	return mac.Sum(nil)[:tagLen], nil
+}
+
+// tagging begins a tag: with the key of its use, and the use as its first field.
+func (k Keyring) tagging(keyID string, use linkUse) (hash.Hash, error) {
+	key, err := k.Derive(keyID, use.key)
 	if err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, key)
 	writeField(mac, []byte(use.word))
-	writeField(mac, r.Selector[:])
-	for _, n := range []int64{r.ID, r.AccountID, r.MadeAt.Unix(), r.ExpiresAt.Unix()} {
-		writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(n)))
+	return mac, nil
+}
+
+func writeNumbers(w io.Writer, numbers ...int64) {
+	for _, n := range numbers {
+		writeField(w, binary.BigEndian.AppendUint64(nil, uint64(n)))
 	}
-	writeField(mac, []byte(r.Email))
-	writeField(mac, binary.BigEndian.AppendUint64(nil, uint64(r.PasswordVersion)))
-	return mac.Sum(nil)[:tagLen], nil
 }
 
 // OpenedReset is what the page behind a link needs to know.
