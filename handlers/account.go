@@ -43,17 +43,12 @@ func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {
 		SessionID: v.session.ID, Current: model.NewSecret(form.Get("current_password")),
 		Password: model.NewSecret(form.Get("password")), Confirm: model.NewSecret(form.Get("password_confirm")),
 	})
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		fields, sentence, _ := fieldsOf(err)
-		return p.renderPassword(w, r, http.StatusUnprocessableEntity, views.Form{Errors: fields, Sentence: sentence})
-	case model.KindLimited, model.KindUnavailable:
-		status, sentence := statusOf(err)
-		retryAfter(w.Header(), err)
-		return p.renderPassword(w, r, status, views.Form{Sentence: withWait(err, sentence)})
-	}
 	if err != nil {
-		return err
+		f, status, ok := mendable(w, err)
+		if !ok {
+			return err
+		}
+		return p.renderPassword(w, r, status, f)
 	}
 	if err := p.begin(w, r, in); err != nil {
 		return err

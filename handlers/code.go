@@ -25,18 +25,11 @@ func (p *portal) enterCode(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) refuseCode(w http.ResponseWriter, r *http.Request, err error) error {
-	status, sentence := statusOf(err)
-	f := views.Form{Values: map[string]string{"login": r.PostForm.Get("login")}, Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-	case model.KindSignIn:
-	case model.KindLimited:
-		f.Sentence = withWait(err, sentence)
-	default:
+	f, status, ok := mendable(w, err)
+	if !ok && model.KindOf(err) != model.KindSignIn {
 		return err
 	}
-	retryAfter(w.Header(), err)
+	f.Values = map[string]string{"login": r.PostForm.Get("login")}
 	return p.render(w, r, status, views.CodePage(p.page(r), f))
 }
 

@@ -41,19 +41,14 @@ func (p *portal) askEmail(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) refuseEmail(w http.ResponseWriter, r *http.Request, err error) error {
-	status, sentence := statusOf(err)
-	f := views.Form{Values: map[string]string{"email": r.PostForm.Get("email")}, Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-	case model.KindConflict, model.KindNotFound:
+	f, status, ok := mendable(w, err)
+	if !ok {
+		if kind := model.KindOf(err); kind != model.KindConflict && kind != model.KindNotFound {
+			return err
+		}
 		p.logFailure(r, visitOf(r), status, err)
-	case model.KindLimited, model.KindUnavailable:
-		f.Sentence = withWait(err, sentence)
-		retryAfter(w.Header(), err)
-	default:
-		return err
 	}
+	f.Values = map[string]string{"email": r.PostForm.Get("email")}
 	return p.renderEmail(w, r, status, f)
 }
 

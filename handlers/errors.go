@@ -155,6 +155,31 @@ func fieldsOf(err error) (fields model.Fields, sentence string, ok bool) {
 	return e.Fields, e.Sentence, true
 }
 
+// withWait adds to a sentence how long to wait.
+func withWait(err error, sentence string) string {
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok || e.RetryAfter <= 0 {
+		return sentence
+	}
+	return sentence + " The next try is possible in " + inWords(e.RetryAfter) + "."
+}
+
+// mendable is a form as it comes back where its reader can do something about
+// it: mend a field, or wait, which the header says as well. Nothing that was
+// typed is in it, as it may be a password. ok is false if the error is of
+// another kind; the form has its sentence all the same.
+func mendable(w http.ResponseWriter, err error) (f views.Form, status int, ok bool) {
+	status, f.Sentence = statusOf(err)
+	switch model.KindOf(err) {
+	case model.KindInvalid:
+		f.Errors, f.Sentence, ok = fieldsOf(err)
+	case model.KindLimited, model.KindUnavailable:
+		retryAfter(w.Header(), err)
+		f.Sentence, ok = withWait(err, f.Sentence), true
+	}
+	return f, status, ok
+}
+
 // refusedForm is a form as it comes back: with what was typed, and what of it
 // cannot be taken. ok is false if the error is not about what was typed.
 func refusedForm(r *http.Request, err error) (f views.Form, ok bool) {

@@ -26,21 +26,15 @@ func (p *portal) proveFactor(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		return p.arrive(w, r, in, next)
 	}
-	status, sentence := statusOf(err)
-	f := views.Form{Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindSignIn:
+	f, status, ok := mendable(w, err)
+	if model.KindOf(err) == model.KindSignIn {
 		return p.renderSignIn(w, r, status, f, next)
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-		if len(f.Errors) > 0 {
-			f.Sentence = "" // beside the field
-		}
-	case model.KindLimited:
-		f.Sentence = withWait(err, sentence)
-		retryAfter(w.Header(), err)
-	default:
+	}
+	if !ok {
 		return err
+	}
+	if len(f.Errors) > 0 {
+		f.Sentence = "" // beside the field
 	}
 	step, err := p.DB.SecondStep(r.Context(), ticket)
 	if err != nil {
@@ -120,15 +114,8 @@ func selfProof(r *http.Request) model.SelfProof {
 // refuseSelf shows the page before an act once more; what has nothing to do
 // with who is there is said above what there is.
 func (p *portal) refuseSelf(w http.ResponseWriter, r *http.Request, act views.SelfAct, err error) error {
-	status, sentence := statusOf(err)
-	f := views.Form{Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-	case model.KindLimited, model.KindUnavailable:
-		f.Sentence = withWait(err, sentence)
-		retryAfter(w.Header(), err)
-	default:
+	f, status, ok := mendable(w, err)
+	if !ok {
 		return p.refuseFactors(w, r, err)
 	}
 	return p.renderSelf(w, r, status, act, f)

@@ -94,20 +94,10 @@ func (p *portal) changeMail(w http.ResponseWriter, r *http.Request) error {
 
 // refusedMail is the form as it comes back, with what was typed.
 func (p *portal) refusedMail(w http.ResponseWriter, r *http.Request, err error) (f views.Form, status int, ok bool) {
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		if f, ok = refusedForm(r, err); !ok {
-			return f, 0, false
-		}
-		status = http.StatusUnprocessableEntity
-	case model.KindLimited, model.KindUnavailable:
-		var sentence string
-		status, sentence = statusOf(err)
-		retryAfter(w.Header(), err)
-		f = views.Form{Values: typed(r.PostForm), Sentence: withWait(err, sentence)}
-	default:
-		return f, 0, false
+	if f, status, ok = mendable(w, err); !ok {
+		return f, status, false
 	}
+	f.Values = typed(r.PostForm)
 	if !visitOf(r).settings.Mail.Password.IsZero() {
 		f.Values["mail_has_password"] = "1"
 	}

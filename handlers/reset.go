@@ -152,16 +152,8 @@ func (p *portal) setPassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) refusePassword(w http.ResponseWriter, r *http.Request, token string, err error) error {
-	status, sentence := statusOf(err)
-	f := views.Form{Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-	case model.KindLinkEnded:
-	case model.KindLimited, model.KindUnavailable:
-		f.Sentence = withWait(err, sentence)
-		retryAfter(w.Header(), err)
-	default:
+	f, status, ok := mendable(w, err)
+	if !ok && model.KindOf(err) != model.KindLinkEnded {
 		return err
 	}
 	return p.renderReset(w, r, status, token, f)

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -63,28 +62,12 @@ func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
 // refuseSignIn shows the sign-in page again, whatever the reason: a page of
 // its own for any of them would tell which it was.
 func (p *portal) refuseSignIn(w http.ResponseWriter, r *http.Request, err error) error {
-	status, sentence := statusOf(err)
-	f := views.Form{Values: map[string]string{"login": r.PostForm.Get("login"), "keep": r.PostForm.Get("keep")}, Sentence: sentence}
-	switch model.KindOf(err) {
-	case model.KindInvalid:
-		f.Errors, f.Sentence, _ = fieldsOf(err)
-	case model.KindSignIn:
-	case model.KindLimited, model.KindUnavailable:
-		f.Sentence = withWait(err, sentence)
-	default:
+	f, status, ok := mendable(w, err)
+	if !ok && model.KindOf(err) != model.KindSignIn {
 		return err
 	}
-	retryAfter(w.Header(), err)
+	f.Values = map[string]string{"login": r.PostForm.Get("login"), "keep": r.PostForm.Get("keep")}
 	return p.renderSignIn(w, r, status, f, r.PostForm.Get("next"))
-}
-
-// withWait adds to a sentence how long to wait.
-func withWait(err error, sentence string) string {
-	e, ok := errors.AsType[*model.Error](err)
-	if !ok || e.RetryAfter <= 0 {
-		return sentence
-	}
-	return sentence + " The next try is possible in " + inWords(e.RetryAfter) + "."
 }
 
 func (p *portal) choosePerson(w http.ResponseWriter, r *http.Request) error {
