@@ -88,6 +88,16 @@ type note struct {
 	Holds   []byte `json:"holds,omitempty"`
 }
 
+// The purposes of notes: what is asked of somebody, or what they are setting up.
+const (
+	noteStep       = "second factor"
+	noteNewApp     = "new app"
+	noteWhole      = "passkey, whole sign-in"
+	noteOwn        = "passkey of an account"
+	noteSelf       = "passkey, once more"
+	noteNewPasskey = "new passkey"
+)
+
 // noteLife is how long somebody may look for their telephone.
 const noteLife = 10 * time.Minute
 
@@ -137,7 +147,7 @@ func (tx *Tx) passed(ctx context.Context, accountID int64, device, network strin
 	if err := tx.audit(ctx, model.MemberActor(network), model.ActFactorAsked, about{member: a.MemberID, account: a.ID}); err != nil {
 		return model.SignedIn{}, err
 	}
-	ticket, err := tx.db.sealNote("second factor", note{Account: a.ID, Stamp: a.SessionStamp, Keep: keep}, tx.Now)
+	ticket, err := tx.db.sealNote(noteStep, note{Account: a.ID, Stamp: a.SessionStamp, Keep: keep}, tx.Now)
 	if err != nil {
 		return model.SignedIn{}, err
 	}
@@ -160,7 +170,7 @@ var errStepOver = &model.Error{Kind: model.KindSignIn, Sentence: "That took a wh
 // SecondStep is the question once more, after an answer that did not fit.
 func (d *DB) SecondStep(ctx context.Context, ticket model.Secret) (model.SecondStep, error) {
 	now := d.Now()
-	n, ok := d.openNote("second factor", ticket, now)
+	n, ok := d.openNote(noteStep, ticket, now)
 	if !ok {
 		return model.SecondStep{}, errStepOver
 	}
@@ -196,7 +206,7 @@ const sentenceCode = "This code does not fit. Type the one that the app shows no
 // and is never slowed.
 func (d *DB) ProveFactor(ctx context.Context, in model.SecondProof) (model.SignedIn, error) {
 	var done model.SignedIn
-	n, ok := d.openNote("second factor", in.Ticket, d.Now())
+	n, ok := d.openNote(noteStep, in.Ticket, d.Now())
 	if !ok {
 		return done, errStepOver
 	}
@@ -398,7 +408,7 @@ func (d *DB) BeginApp(ctx context.Context, actor model.Actor, in model.SelfProof
 		if err := tx.settings.MaySetUpFactor(a, tx.Now); err != nil {
 			return err
 		}
-		ticket, err := d.sealNote("new app", note{Account: a.ID, Stamp: a.SessionStamp, Holds: model.NewAppSecret()}, tx.Now)
+		ticket, err := d.sealNote(noteNewApp, note{Account: a.ID, Stamp: a.SessionStamp, Holds: model.NewAppSecret()}, tx.Now)
 		if err != nil {
 			return err
 		}
@@ -434,7 +444,7 @@ func (d *DB) ownNote(purpose string, ticket model.Secret, a model.Account) (note
 }
 
 func (d *DB) newApp(ctx context.Context, q querier, s model.Settings, a model.Account, ticket model.Secret) (model.NewApp, error) {
-	n, err := d.ownNote("new app", ticket, a)
+	n, err := d.ownNote(noteNewApp, ticket, a)
 	if err != nil {
 		return model.NewApp{}, err
 	}
@@ -458,7 +468,7 @@ func (d *DB) ConfirmApp(ctx context.Context, actor model.Actor, sessionID int64,
 		if err != nil {
 			return err
 		}
-		n, err := d.ownNote("new app", ticket, a)
+		n, err := d.ownNote(noteNewApp, ticket, a)
 		if err != nil {
 			return err
 		}

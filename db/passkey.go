@@ -137,14 +137,6 @@ func (d *DB) asked(purpose string, options any, session *webauthn.SessionData, n
 	return ask, err
 }
 
-// The purposes of notes that go with a question to a browser.
-const (
-	noteWhole   = "passkey, whole sign-in"
-	noteOwn     = "passkey of an account"
-	noteSelf    = "passkey, once more"
-	noteNewPass = "new passkey"
-)
-
 // askPasskey asks for a passkey of an account: as its second factor, or to show
 // once more who is there. Nil if it has none that would work here.
 func (d *DB) askPasskey(ctx context.Context, q querier, s model.Settings, purpose string, n note, a model.Account, now time.Time, how ...webauthn.LoginOption) (*model.AskPasskey, error) {
@@ -242,7 +234,7 @@ func (tx *Tx) checkPasskey(ctx context.Context, a model.Account, n note, answer 
 	var used *webauthn.Credential
 	var refused error
 	if len(asked.UserID) == 0 {
-		_, used, refused = rp.ValidatePasskeyLogin(func(_, handle []byte) (webauthn.User, error) { return h, nil }, asked, answer)
+		_, used, refused = rp.ValidatePasskeyLogin(func(_, _ []byte) (webauthn.User, error) { return h, nil }, asked, answer)
 	} else {
 		used, refused = rp.ValidateLogin(h, asked, answer)
 	}
@@ -410,7 +402,7 @@ func (d *DB) BeginPasskey(ctx context.Context, actor model.Actor, in model.SelfP
 		if err != nil {
 			return err
 		}
-		ask, err = d.asked(noteNewPass, options.Response, session, note{Account: a.ID, Stamp: a.SessionStamp}, tx.Now)
+		ask, err = d.asked(noteNewPasskey, options.Response, session, note{Account: a.ID, Stamp: a.SessionStamp}, tx.Now)
 		return err
 	})
 	return ask, err
@@ -432,7 +424,7 @@ func (d *DB) AddPasskey(ctx context.Context, actor model.Actor, sessionID int64,
 		if err != nil {
 			return err
 		}
-		n, err := d.ownNote(noteNewPass, in.Ticket, a)
+		n, err := d.ownNote(noteNewPasskey, in.Ticket, a)
 		if err != nil {
 			return err
 		}
