@@ -850,11 +850,11 @@ func (d *DB) MakeOwner(ctx context.Context, actor model.Actor, in model.NewOwner
 	salt := model.NewSalt()
 	var hash model.PasswordHash
 	if !in.Password.IsZero() {
-		m, err := d.ownerToBe(ctx, in.Name, email)
+		m, err := d.ownerToBe(ctx, email)
 		if err != nil {
 			return made, err
 		}
-		if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, model.RoleOwner, m, email)); err != nil {
+		if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, model.RoleOwner, m, email, in.Name)); err != nil {
 			return made, err
 		}
 		if hash, err = d.hashing.hash(ctx, in.Password.Reveal(), salt); err != nil {
@@ -943,16 +943,14 @@ func (tx *Tx) makeShellAccount(ctx context.Context, actor model.Actor, name, ema
 	return tx.makeAccount(ctx, actor, m, email, false, "")
 }
 
-// ownerToBe is who is made an owner, for the words that the password must not
-// hold: the record of an account that is there already knows more of them.
-func (d *DB) ownerToBe(ctx context.Context, name, email string) (model.Member, error) {
+// ownerToBe is the record of who is made an owner, for the words that the
+// password must not hold; without any where there is no account yet.
+func (d *DB) ownerToBe(ctx context.Context, email string) (model.Member, error) {
 	all, err := accountsByEmail(ctx, d.read, model.EmailKey(email))
 	if err != nil || len(all) != 1 {
-		return model.Member{FirstName: name}, err
+		return model.Member{}, err
 	}
-	m, err := member(ctx, d.read, all[0].MemberID)
-	m.Company += " " + name
-	return m, err
+	return member(ctx, d.read, all[0].MemberID)
 }
 
 // SetUp ends the first start: the association's settings and its first owner,

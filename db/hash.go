@@ -11,8 +11,9 @@ import (
 	"latchkey/db/model"
 )
 
-// hashQueue is how many may wait for a slot in each of the two queues. At about 20 ms a hash the last
-// of them waits for a second or two; more would only wait to be told no.
+// hashQueue is how many may wait for a slot in each of the two queues. At about
+// 20 ms a hash the last of them waits for a second or two; more would only wait
+// to be told no.
 const hashQueue = 64
 
 // errBusy is answered at once when the queue is full: memory and waiting stay

@@ -16,12 +16,13 @@ const sentenceTwice = "The two passwords differ. Please type the same one twice.
 // the password and spends the link.
 var errTwice = model.Invalid("password_confirm", sentenceTwice)
 
-// passwordRules is what a new password has to be. A member has two addresses,
-// the account's and the record's, and neither may be in it.
-func passwordRules(s model.Settings, role model.Role, m model.Member, email string) model.PasswordRules {
+// passwordRules is what a new password has to be. Besides what the record says,
+// nothing of also may be in it: the account's address, which may be another one
+// than the record's.
+func passwordRules(s model.Settings, role model.Role, m model.Member, also ...string) model.PasswordRules {
 	return model.PasswordRules{
 		Least:   s.PasswordLength(role),
-		Context: model.PasswordContext(m.FirstName, m.LastName, m.Company, m.Email, email, m.BirthDate, m.MemberNo, s.Association),
+		Context: model.PasswordContext(append(also, m.FirstName, m.LastName, m.Company, m.Email, m.BirthDate, m.MemberNo, s.Association)...),
 	}
 }
 
@@ -34,8 +35,8 @@ func checkNewPassword(password string, r model.PasswordRules) error {
 }
 
 // PasswordRules is what an account's next password has to be, as far as a page
-// may tell it while somebody types: without the birth date, by which the office recognises
-// callers. Whoever has only a link or a session in hand would find it out by
+// may tell it while somebody types: without the birth date, by which the office
+// recognises callers. Whoever has only a link or a session in hand would find it out by
 // trying dates in silence; to be told on submitting costs them their secrecy.
 func (d *DB) PasswordRules(ctx context.Context, a model.Account) (model.PasswordRules, error) {
 	settings, err := d.Settings(ctx)
@@ -66,7 +67,7 @@ func (d *DB) LinkPasswordRules(ctx context.Context, token string) (model.Passwor
 // OwnerPasswordRules is what the first owner's password has to be, by what
 // they typed so far.
 func (d *DB) OwnerPasswordRules(s model.Settings, m model.Member) model.PasswordRules {
-	return passwordRules(s, model.RoleOwner, m, "")
+	return passwordRules(s, model.RoleOwner, m)
 }
 
 // storePassword sets an account's password. Its version grows, so every older
