@@ -241,7 +241,7 @@ func (s *sight) auditStretch(ctx context.Context, q model.AuditQuery, from, unti
 	if !until.IsZero() {
 		l.until = until.Unix()
 	}
-	id := max(q.Before, q.After)
+	id := q.Before
 	if l.up {
 		id = q.After
 	}

@@ -262,7 +262,7 @@ func (d *DB) AskEmailAgain(ctx context.Context, actor model.Actor) error {
 
 // CancelEmail takes back what AskEmail asked for.
 func (d *DB) CancelEmail(ctx context.Context, actor model.Actor) error {
-	return d.onEmailChange(ctx, actor, func(tx *Tx, a model.Account, c model.EmailChange) error {
+	return d.onEmailChange(ctx, actor, func(tx *Tx, a model.Account, _ model.EmailChange) error {
 		return tx.cancelEmailChange(ctx, actor, a)
 	})
 }

@@ -128,12 +128,12 @@ func (tx *Tx) workIntake(ctx context.Context, id int64) (stranger string, err er
 		outcome, err = tx.answerTrouble(ctx, typed)
 	default:
 		outcome, joined, err = tx.answerIntake(ctx, typed, network)
+		if email, sentence := model.ParseEmail(typed); sentence == "" && (outcome == intakeUnknown || outcome == intakeRefused) {
+			stranger = model.EmailKey(email)
+		}
 	}
 	if err != nil {
 		return "", err
-	}
-	if email, sentence := model.ParseEmail(typed); sentence == "" && kind != intakeTrouble && kind != intakeFailed && (outcome == intakeUnknown || outcome == intakeRefused) {
-		stranger = model.EmailKey(email)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE intake SET typed = '', done_at = ?, outcome = ?, joined = ? WHERE id = +?`, tx.Now.Unix(), outcome, joined, id)
 	return stranger, err

@@ -421,11 +421,11 @@ func (d *DB) SetPassword(ctx context.Context, in model.NewPassword) (model.Passw
 				return err
 			}
 		}
-		done = model.PasswordSet{AccountID: a.ID, Login: a.Login(o.Shared)}
 		// Whoever keeps the account's sign-in slow must not keep its owner out
-		// who used a link. All known devices share a count of wrong codes, so
-		// nobody who reads the mail gains tries by making them up.
-		done.Device = d.newDevice(a.ID)
+		// who used a link: hence the mark of a known device. All of these share a
+		// count of wrong codes, so nobody who reads the mail gains tries by having
+		// many.
+		done = model.PasswordSet{AccountID: a.ID, Login: a.Login(o.Shared), Device: d.newDevice(a.ID)}
 		return tx.postPasswordChanged(ctx, actor, a, o.Reset.ID)
 	})
 	return done, err

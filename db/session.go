@@ -315,11 +315,17 @@ type candidate struct {
 	hash    model.PasswordHash
 }
 
-func (d *DB) candidates(ctx context.Context, emailKey, memberNoKey string) (all []candidate, salt []byte, err error) {
-	where, key := `a.email_key = +?`, emailKey
+// loginIs is the condition under which an account is meant by what was typed,
+// of which one key is empty, and its parameter.
+func loginIs(emailKey, memberNoKey string) (where, key string) {
 	if memberNoKey != "" {
-		where, key = `n.member_no_key = +?`, memberNoKey
+		return `n.member_no_key = +?`, memberNoKey
 	}
+	return `a.email_key = +?`, emailKey
+}
+
+func (d *DB) candidates(ctx context.Context, emailKey, memberNoKey string) (all []candidate, salt []byte, err error) {
+	where, key := loginIs(emailKey, memberNoKey)
 	if key == "" {
 		return nil, nil, nil
 	}
@@ -391,17 +397,9 @@ func (d *DB) SignIn(ctx context.Context, in model.SignIn) (model.SignedIn, error
 	}
 
 	err = d.act(ctx, func(tx *Tx) error {
-		still := fits[:0]
-		for _, c := range fits {
-			now, err := accountByID(ctx, tx, c.account.ID)
-			if err != nil && model.KindOf(err) != model.KindNotFound {
-				return err
-			}
-			if err == nil && !now.Disabled() && now.PasswordVersion == c.account.PasswordVersion {
-				still = append(still, c)
-			}
+		if fits, err = tx.stillFitting(ctx, fits); err != nil {
+			return err
 		}
-		fits = still
 		switch len(fits) {
 		case 0:
 			return tx.refuseSignIn(ctx, in.Network, login, all, buckets)
@@ -460,10 +458,7 @@ func (d *DB) signInBuckets(ctx context.Context, in model.SignIn, emailKey, membe
 // sharedWith is how many people a login may mean, and whether an account is
 // among them.
 func (d *DB) sharedWith(ctx context.Context, emailKey, memberNoKey string, account int64) (n int, among bool, err error) {
-	where, key := `a.email_key = +?`, emailKey
-	if memberNoKey != "" {
-		where, key = `n.member_no_key = +?`, memberNoKey
-	}
+	where, key := loginIs(emailKey, memberNoKey)
 	err = d.read.QueryRowContext(ctx, `SELECT count(*), coalesce(max(a.id = +?), 0)`+accountTables+`WHERE `+where, account, orNull(key)).Scan(&n, &among)
 	return n, among, err
 }
@@ -492,6 +487,22 @@ func (d *DB) fitting(ctx context.Context, known bool, network, password string, 
 		}
 	}
 	return fits, nil
+}
+
+// stillFitting leaves out who was disabled, deleted or got another password
+// while the hash was made.
+func (tx *Tx) stillFitting(ctx context.Context, fits []candidate) ([]candidate, error) {
+	still := fits[:0]
+	for _, c := range fits {
+		now, err := accountByID(ctx, tx, c.account.ID)
+		if err != nil && model.KindOf(err) != model.KindNotFound {
+			return nil, err
+		}
+		if err == nil && !now.Disabled() && now.PasswordVersion == c.account.PasswordVersion {
+			still = append(still, c)
+		}
+	}
+	return still, nil
 }
 
 // rehash keeps the same password under stronger parameters.

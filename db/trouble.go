@@ -62,7 +62,7 @@ func (d *DB) writeRefused(ctx context.Context) (n int, err error) {
 func (tx *Tx) lineRefused(ctx context.Context, said string, at int64) error {
 	network, numbers, _ := strings.Cut(said, "\n")
 	defer func(now time.Time) { tx.Now = now }(tx.Now)
-	tx.Now = time.Unix(at, 0).UTC() // when it happened
+	tx.Now = time.Unix(at, 0).UTC() // the line says when it happened
 	for _, number := range strings.Fields(strings.Trim(numbers, "[]")) {
 		id, err := strconv.ParseInt(number, 16, 64)
 		if err != nil {
@@ -104,11 +104,8 @@ const troubleEvery = 24 * time.Hour
 // in with it, with a link. A member number means one account, an address all
 // that share it.
 func (tx *Tx) answerTrouble(ctx context.Context, login string) (outcome string, err error) {
-	emailKey, memberNoKey := model.LoginKey(login)
-	all, err := accountsByEmail(ctx, tx, emailKey)
-	if memberNoKey != "" {
-		all, err = rows(ctx, tx, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE n.member_no_key = +?`, memberNoKey)
-	}
+	where, key := loginIs(model.LoginKey(login))
+	all, err := rows(ctx, tx, scanAccountRow, `SELECT `+accountColumns+accountTables+`WHERE `+where+` ORDER BY a.id`, orNull(key))
 	if err != nil {
 		return "", err
 	}

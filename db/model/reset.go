@@ -302,5 +302,5 @@ type NewPassword struct {
 type PasswordSet struct {
 	AccountID int64
 	Login     string // to prefill the sign-in page
-	Device    Secret // known-device cookie: whoever set the password is no stranger; zero where there is a second factor
+	Device    Secret // known-device cookie: whoever set the password is no stranger
 }
