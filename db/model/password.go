@@ -2,7 +2,6 @@ package model
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,9 +50,6 @@ type PasswordProblem struct {
 	Least  int // code points it needs then
 }
 
-// Error is Sentence.
-func (p *PasswordProblem) Error() string { return p.Sentence() }
-
 // Sentence is what a person reads beside the field.
 func (p *PasswordProblem) Sentence() string {
 	switch p.Reason {
@@ -87,18 +83,20 @@ func (p *PasswordProblem) Sentence() string {
 // leaves case, width, spaces and every visible difference as they were typed.
 // Nothing is ever trimmed or cut off.
 //
-// [CheckPassword] and [HashPassword] normalise themselves, so no caller can
+// [PasswordRules.Problem] and [HashPassword] normalise themselves, so no caller can
 // forget it.
 func NormalizePassword(s string) string { return norm.NFC.String(s) }
 
-// CheckPassword says what a new password lacks: nil, or a *[PasswordProblem]
-// with the first of the reasons in the order of their declaration. One at a
-// time, because one is what a person can mend.
-//
-// The least length counts code points. There are no rules about capitals,
-// digits or signs (NIST SP 800-63B-4 §3.1.1.2; OWASP ASVS 5.0, 6.2.5).
-// Context is words that the password must not hold, as [PasswordContext]
-// gives them.
+// PasswordRules is what a new password has to be, for the person it is for.
+type PasswordRules struct {
+	Least   int      // code points
+	Context []string // words it must not hold, as [PasswordContext] gives them
+}
+
+// Problem is what a new password lacks: nil, or the first of the reasons in the
+// order of their declaration. One at a time, because one is what a person can
+// mend. There are no rules about capitals, digits or signs (NIST SP 800-63B-4
+// §3.1.1.2; OWASP ASVS 5.0, 6.2.5).
 //
 // For the last three checks case and accents do not count:
 //
@@ -113,8 +111,8 @@ func NormalizePassword(s string) string { return norm.NFC.String(s) }
 //
 // In a password's worth a stretch of three or more characters that are equal,
 // count up or down, or lie in a row on a keyboard counts as one.
-func CheckPassword(password string, least int, context []string) error {
-	least = max(least, passwordShortest)
+func (r PasswordRules) Problem(password string) *PasswordProblem {
+	least := max(r.Least, passwordShortest)
 	if len(password) > passwordBytes {
 		return &PasswordProblem{Reason: PasswordTooLong}
 	}
@@ -130,24 +128,12 @@ func CheckPassword(password string, least int, context []string) error {
 	switch folded := Fold(password); {
 	case common(folded):
 		return &PasswordProblem{Reason: PasswordCommon}
-	case holdsContext(folded, context):
+	case holdsContext(folded, r.Context):
 		return &PasswordProblem{Reason: PasswordContextual}
 	case pattern(folded, least):
 		return &PasswordProblem{Reason: PasswordPattern}
 	}
 	return nil
-}
-
-// PasswordRules is what a new password has to be, for the person it is for.
-type PasswordRules struct {
-	Least   int      // characters
-	Context []string // words it must not hold: see PasswordContext
-}
-
-// Problem is what [CheckPassword] says, nil if there is nothing to say.
-func (r PasswordRules) Problem(password string) *PasswordProblem {
-	p, _ := errors.AsType[*PasswordProblem](CheckPassword(password, r.Least, r.Context))
-	return p
 }
 
 // commonPasswords is the most used passwords of published leaks, sorted, each

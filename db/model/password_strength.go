@@ -25,7 +25,7 @@ const strengthMeasured = 100
 // does (Daniel Wheeler, "zxcvbn: Low-Budget Password Strength Estimation",
 // USENIX Security 2016): the password is cut into known pieces where that
 // makes it cheapest, and each piece costs as many guesses as it takes to come
-// to it. Context is as for [CheckPassword].
+// to it. Context is as in [PasswordRules].
 //
 // The bounds between the five are zxcvbn's: 10³, 10⁶, 10⁸ and 10¹⁰ guesses.
 //
