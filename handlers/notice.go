@@ -83,6 +83,7 @@ var notices = map[notice]string{
 	noticeSigning:         "The record is there. Letters are signed from now on.",
 	noticeNotSigning:      "Letters are not signed any more.",
 	noticeTemplateSaved:   "Saved. Letters that are asked for from now on read like this.",
+	noticeOriginal:        "The original is back. Letters that are asked for from now on read like this.",
 	noticeSeenTo:          "Seen to.",
 	noticeNearSeenTo:      "Seen to. What was typed is forgotten.",
 	noticeFactorAdded:     "It is set up. You can sign in with it from now on.",
@@ -96,8 +97,6 @@ var notices = map[notice]string{
 	noticeEmailStays:       "Your email is changed. You are signed out everywhere else.",
 	noticeEmailConfirmed:   "Your email is changed. Sign in with the new one and your password.",
 	noticeEmailNewPassword: "Your email is changed. A letter with a link to choose a new password is on its way to it.",
-
-	noticeOriginal: "The original is back. Letters that are asked for from now on read like this.",
 }
 
 const (

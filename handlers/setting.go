@@ -110,7 +110,7 @@ func settingValues(s model.Settings) map[string]string {
 	return values
 }
 
-// year is what the form counts in; nobody looks for the 29th of February.
+// What the form counts in; nobody looks for the 29th of February.
 const (
 	day  = 24 * time.Hour
 	year = 365 * day

@@ -317,7 +317,7 @@ var letterNames = map[model.LetterKind]string{
 	model.LetterCodeReadOut:     "code-read-out letter",
 	model.LetterSettingsChanged: "settings-changed letter",
 	model.LetterTrouble:         "trouble-signing-in letter",
-	model.LetterWrongCodes:      "second-factor-tried letter",
+	model.LetterWrongCodes:      "wrong-codes letter",
 	model.LetterSecured:         "it-wasn’t-me letter",
 	model.LetterSecuredNotice:   "it-wasn’t-me notice",
 	model.LetterFactorChanged:   "second-step letter",

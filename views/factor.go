@@ -9,21 +9,21 @@ import (
 	"latchkey/db/model"
 )
 
-// quiet is the white border of a QR code, in squares (ISO/IEC 18004 asks for
+// quietZone is the white border of a QR code, in squares (ISO/IEC 18004 asks for
 // four).
-const quiet = 4
+const quietZone = 4
 
-// picture draws a text as a QR code: one path, black on white in dark mode too,
+// qrCode draws a text: one path, black on white in dark mode too,
 // because cameras want it so. Drawn here and not fetched, as the policy of the
 // pages allows no picture from a data: address. Whoever does not see it has the
 // same in letters below.
-func picture(text string) templ.Component {
+func qrCode(text string) templ.Component {
 	return drawn(Page{}, func(ink *pen) {
 		code, err := qr.Encode(text, qr.M)
 		if err != nil {
 			return // too long for a picture: the key in letters stands below
 		}
-		side := strconv.Itoa(code.Size + 2*quiet)
+		side := strconv.Itoa(code.Size + 2*quietZone)
 		ink.raw(`<svg class="qr" aria-hidden="true" viewBox="0 0 `, side, ` `, side, `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`, side, `v`, side, `H0z"></path><path fill="#000" d="`)
 		for y := range code.Size {
 			for x := 0; x < code.Size; x++ {
@@ -32,7 +32,7 @@ func picture(text string) templ.Component {
 					n++
 				}
 				if n > 0 {
-					ink.raw("M", strconv.Itoa(x+quiet), " ", strconv.Itoa(y+quiet), "h", strconv.Itoa(n), "v1h-", strconv.Itoa(n), "z")
+					ink.raw("M", strconv.Itoa(x+quietZone), " ", strconv.Itoa(y+quietZone), "h", strconv.Itoa(n), "v1h-", strconv.Itoa(n), "z")
 				}
 				x += n
 			}

@@ -1205,7 +1205,7 @@ func NewAppPage(p Page, app model.NewApp, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = picture(app.URI.Reveal()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = qrCode(app.URI.Reveal()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
