@@ -59,7 +59,7 @@ func (p *portal) changePassword(w http.ResponseWriter, r *http.Request) error {
 
 func (p *portal) showMemberSettings(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (p *portal) changeEmail(w http.ResponseWriter, r *http.Request) error {
 // Refused, the form comes back with what was typed.
 func (p *portal) actWithEmail(w http.ResponseWriter, r *http.Request,
 	act func(ctx context.Context, actor model.Actor, memberID int64, email string, share bool) error, n notice, changing bool) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (p *portal) actWithEmail(w http.ResponseWriter, r *http.Request,
 // act is an act on an account that one button asks for.
 func (p *portal) act(w http.ResponseWriter, r *http.Request,
 	do func(ctx context.Context, actor model.Actor, memberID int64) error, n notice) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (p *portal) sendReset(w http.ResponseWriter, r *http.Request) error {
 	if !wantsPart(r) {
 		return p.act(w, r, p.DB.SendPasswordReset, "")
 	}
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (p *portal) endSessions(w http.ResponseWriter, r *http.Request) error {
 
 func (p *portal) setRole(w http.ResponseWriter, r *http.Request) error {
 	role := model.Role(r.PostForm.Get("role"))
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (p *portal) setRole(w http.ResponseWriter, r *http.Request) error {
 // showLetter answers the poll of the letter's state. It never carries the
 // link, so it may come every two seconds.
 func (p *portal) showLetter(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ var errNothingUnderWay = model.NotFound("There is no link under way any more. Lo
 
 // copiedReset is told by the browser that somebody copied the link.
 func (p *portal) copiedReset(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

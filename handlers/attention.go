@@ -28,7 +28,7 @@ func (p *portal) settleNotMe(w http.ResponseWriter, r *http.Request) error {
 
 // seenTo takes one row off the page.
 func (p *portal) seenTo(w http.ResponseWriter, r *http.Request, put func(ctx context.Context, actor model.Actor, id int64) error, said notice) error {
-	id, err := memberID(r) // a positive number, as there
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (p *portal) refuseCode(w http.ResponseWriter, r *http.Request, err error) e
 // readOutCode shows a new code in its answer, and there alone: a redirect would
 // have to keep it for the next page.
 func (p *portal) readOutCode(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ func (p *portal) ownPasskey(r *http.Request) (model.Passkey, error) {
 	if err != nil {
 		return model.Passkey{}, err
 	}
-	id, err := memberID(r) // a positive number, as there
+	id, err := pathID(r)
 	if err != nil {
 		return model.Passkey{}, err
 	}

@@ -40,7 +40,7 @@ func letterPath(id int64) string { return "/admin/letters/" + strconv.FormatInt(
 
 // letterOf is the letter that an address names.
 func (p *portal) letterOf(r *http.Request) (model.LetterRecord, error) {
-	id, err := memberID(r) // a positive number, as there
+	id, err := pathID(r)
 	if err != nil {
 		return model.LetterRecord{}, err
 	}
@@ -85,7 +85,7 @@ func (p *portal) letterHTML(w http.ResponseWriter, r *http.Request) error {
 
 // repeatLetter sends a letter again and leads to the one that goes out.
 func (p *portal) repeatLetter(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (p *portal) repeatLetter(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) stopLetter(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

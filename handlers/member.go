@@ -73,8 +73,8 @@ func searchText(s string) string {
 	return strings.TrimSpace(string(text[:min(len(text), searchLimit)]))
 }
 
-// memberID reads the id in the path. What is no id is nobody's.
-func memberID(r *http.Request) (int64, error) {
+// pathID reads the id in the path. What is no id is nobody's.
+func pathID(r *http.Request) (int64, error) {
 	text := r.PathValue("id")
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != text {
@@ -87,7 +87,7 @@ func memberPath(id int64) string { return "/admin/members/" + strconv.FormatInt(
 
 func (p *portal) showMember(w http.ResponseWriter, r *http.Request) error {
 	told(w, r)
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (p *portal) showMember(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) showMemberActivity(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (p *portal) addMember(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) changeMember(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (p *portal) showSessions(w http.ResponseWriter, r *http.Request) error {
 // endSession signs somebody out in one of their browsers; in this one it is
 // Sign out.
 func (p *portal) endSession(w http.ResponseWriter, r *http.Request) error {
-	id, err := memberID(r) // a positive number, as there
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (p *portal) removeStaff(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *portal) setStaffRole(w http.ResponseWriter, r *http.Request, role model.Role) error {
-	id, err := memberID(r)
+	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
