@@ -350,8 +350,7 @@ func (tx *Tx) noteCodeUsed(ctx context.Context, a model.Account, network string)
 	if has.FewCodes() {
 		left += " Make new ones soon: under “Second step” in your account."
 	}
-	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Network: network}
-	return tx.changedFactor(ctx, actor, a, model.ActCodeUsed, left, "somebody signed in with your password and one of your recovery codes. "+left)
+	return tx.changedFactor(ctx, model.PersonActor(a, network), a, model.ActCodeUsed, left, "somebody signed in with your password and one of your recovery codes. "+left)
 }
 
 // changedFactor writes the line of an act on a second factor, and the letters

@@ -561,8 +561,7 @@ func (tx *Tx) signIn(ctx context.Context, accountID int64, device, network strin
 		return done, err
 	}
 	a := done.Account
-	actor := model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp, Network: network}
-	return done, tx.audit(ctx, actor, model.ActSignedIn, about{member: a.MemberID, account: a.ID})
+	return done, tx.audit(ctx, model.PersonActor(a, network), model.ActSignedIn, about{member: a.MemberID, account: a.ID})
 }
 
 // ticketLife is how long somebody may think about who they are.

@@ -99,10 +99,8 @@ func (p *portal) recognise(r *http.Request, v *visit) error {
 		return err
 	}
 	v.session, v.account = session, account
-	v.actor = &model.Actor{
-		Kind: model.ByPerson, AccountID: account.ID, MemberID: account.MemberID,
-		Name: account.Name, Role: account.Role, Stamp: account.SessionStamp, Network: v.network,
-	}
+	actor := model.PersonActor(account, v.network)
+	v.actor = &actor
 	if session.Tick(p.DB.Now()) {
 		v.after = append(v.after, func(ctx context.Context) error { return p.DB.TouchSession(ctx, session.ID) })
 	}

@@ -64,6 +64,14 @@ type Actor struct {
 	Network   string // client network of the request, for the audit line
 }
 
+// PersonActor is the holder of an account who is signed in.
+func PersonActor(a Account, network string) Actor {
+	return Actor{
+		Kind: ByPerson, AccountID: a.ID, MemberID: a.MemberID,
+		Name: a.Name, Role: a.Role, Stamp: a.SessionStamp, Network: network,
+	}
+}
+
 // MemberActor is the holder of an account acting without being signed in:
 // they typed their address, or hold a link.
 func MemberActor(network string) Actor { return Actor{Kind: ByMember, Network: network} }
