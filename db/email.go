@@ -61,18 +61,8 @@ func (d *DB) PendingEmail(ctx context.Context, actor model.Actor) (*model.EmailC
 // salt of the new address as long as it is at hand, so that it goes on working
 // there.
 func (d *DB) AskEmail(ctx context.Context, actor model.Actor, in model.NewEmail) error {
-	email, sentence := model.ParseEmail(in.Email)
-	if email == "" && sentence == "" {
-		sentence = "Please give the new address."
-	}
-	f := model.Fields{}
-	if sentence != "" {
-		f.Add("email", sentence)
-	}
-	if in.Current.IsZero() {
-		f.Add("current_password", "Please type your password.")
-	}
-	if err := f.Err(); err != nil {
+	email, err := in.Parse()
+	if err != nil {
 		return err
 	}
 	me, err := d.checkOwnPassword(ctx, actor, in.Current)

@@ -235,20 +235,8 @@ func (d *DB) RetireKeys(ctx context.Context, actor model.Actor, named ...string)
 	if err := d.keysAnew(); err != nil {
 		return nil, err
 	}
-	ids := d.keys.IDs()
-	for _, id := range named {
-		switch {
-		case !slices.Contains(ids, id):
-			return nil, model.NotFound("There is no key " + id + ". The key file has " + strings.Join(ids, ", ") + ".")
-		case id == ids[0]:
-			return nil, model.Conflict("The key " + id + " is the current one. Put another one before it first: latchkey key rotate.")
-		}
-	}
-	if retired = named; len(named) == 0 {
-		retired = ids[1:]
-	}
-	if len(retired) == 0 {
-		return nil, model.Conflict("There is only one key. Put another one before it first: latchkey key rotate.")
+	if retired, err = retirable(d.keys.IDs(), named); err != nil {
+		return nil, err
 	}
 	// Asked before the work as well: it would be for nothing.
 	if err := d.act(ctx, func(tx *Tx) error { return tx.nothingDepends(ctx, retired) }); err != nil {
@@ -295,6 +283,25 @@ func (d *DB) RetireKeys(ctx context.Context, actor model.Actor, named ...string)
 	// into it meanwhile.
 	err = d.act(ctx, func(*Tx) error { return d.replaceKeys(d.keys.Without(retired...)) })
 	return retired, errors.Join(err, d.keysAnew())
+}
+
+// retirable are the keys that are named, all but the current one if none is.
+func retirable(ids, named []string) ([]string, error) {
+	for _, id := range named {
+		switch {
+		case !slices.Contains(ids, id):
+			return nil, model.NotFound("There is no key " + id + ". The key file has " + strings.Join(ids, ", ") + ".")
+		case id == ids[0]:
+			return nil, model.Conflict("The key " + id + " is the current one. Put another one before it first: latchkey key rotate.")
+		}
+	}
+	if len(ids) == 1 {
+		return nil, model.Conflict("There is only one key. Put another one before it first: latchkey key rotate.")
+	}
+	if len(named) == 0 {
+		return ids[1:], nil
+	}
+	return named, nil
 }
 
 // nothingDepends makes sure that nothing lives that only these keys can verify.

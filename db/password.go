@@ -177,23 +177,8 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return done, err
 	}
 	a := me.account
-	settings, err := d.Settings(ctx)
-	if err != nil {
+	if err := d.checkChange(ctx, a, in); err != nil {
 		return done, err
-	}
-	m, err := member(ctx, d.read, a.MemberID)
-	if err != nil {
-		return done, err
-	}
-	if in.Password.Reveal() != in.Confirm.Reveal() {
-		return done, errTwice
-	}
-	if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, a.GuardRole(), m, a.Email)); err != nil {
-		return done, err
-	}
-	if model.NormalizePassword(in.Password.Reveal()) == model.NormalizePassword(in.Current.Reveal()) {
-		same := model.PasswordProblem{Reason: model.PasswordSame}
-		return done, model.Invalid("password", same.Sentence())
 	}
 	bucket, leave, err := d.enterHousehold(ctx, a)
 	if err != nil {
@@ -243,4 +228,28 @@ func (d *DB) ChangePassword(ctx context.Context, actor model.Actor, in model.Pas
 		return err
 	})
 	return done, err
+}
+
+// checkChange says what is wrong with the password that somebody wants instead
+// of the one they have.
+func (d *DB) checkChange(ctx context.Context, a model.Account, in model.PasswordChange) error {
+	settings, err := d.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := member(ctx, d.read, a.MemberID)
+	if err != nil {
+		return err
+	}
+	if in.Password.Reveal() != in.Confirm.Reveal() {
+		return errTwice
+	}
+	if err := checkNewPassword(in.Password.Reveal(), passwordRules(settings, a.GuardRole(), m, a.Email)); err != nil {
+		return err
+	}
+	if model.NormalizePassword(in.Password.Reveal()) == model.NormalizePassword(in.Current.Reveal()) {
+		same := model.PasswordProblem{Reason: model.PasswordSame}
+		return model.Invalid("password", same.Sentence())
+	}
+	return nil
 }

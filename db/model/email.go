@@ -94,6 +94,23 @@ type NewEmail struct {
 	Current Secret // the password now
 }
 
+// Parse gives the address that was typed; the error says what is missing or
+// wrong, beside the fields.
+func (n NewEmail) Parse() (email string, err error) {
+	email, sentence := ParseEmail(n.Email)
+	if email == "" && sentence == "" {
+		sentence = "Please give the new address."
+	}
+	f := Fields{}
+	if sentence != "" {
+		f.Add("email", sentence)
+	}
+	if n.Current.IsZero() {
+		f.Add("current_password", "Please type your password.")
+	}
+	return email, f.Err()
+}
+
 // OpenedEmail is what the page behind the link needs to know.
 type OpenedEmail struct {
 	State   ResetState
