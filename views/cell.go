@@ -131,8 +131,8 @@ func accountState(m *model.MemberRow) (class, words string) {
 	return " has", "Account"
 }
 
-// day is a past moment as [clock] writes it with [Page.day]'s words; nothing
-// for no moment.
+// day is a past moment as [clock] writes it, in the words of [Page.Ago] as far as
+// a narrow column has room for them; nothing for no moment.
 func (c *cells) day(t time.Time) templ.Component {
 	c.html = c.html[:0]
 	if t.IsZero() {

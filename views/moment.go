@@ -67,16 +67,6 @@ func nearby(short string) bool {
 	return strings.HasPrefix(short, "today ") || strings.HasPrefix(short, "yesterday ") || strings.HasPrefix(short, "tomorrow ")
 }
 
-// day is a past moment as a narrow column has room for it.
-func (p Page) day(t time.Time) string {
-	words := p.Ago(t)
-	if p.days(t, p.Now) < 2 {
-		return words
-	}
-	words, _, _ = strings.Cut(words, " at ")
-	return words
-}
-
 // Ahead is a coming moment in words and by the clock: "in 3 hours (today,
 // 13:42)", "in 6 days (Sat 28 Nov, 10:42)".
 func (p Page) Ahead(t time.Time) string {
