@@ -28,7 +28,7 @@ var letterTitles = map[model.LetterKind]struct{ name, when string }{
 	model.LetterEmailConfirm:    {"New email: confirm", "To the new address: the link that makes it count."},
 	model.LetterEmailTaken:      {"New email: taken", "To the new address, where it is not to be had: why."},
 	model.LetterTrouble:         {"Trouble signing in", "After several wrong tries to sign in, at most once a day: a link, in case it was they."},
-	model.LetterWrongCodes:      {"Second factor tried", "After several wrong codes behind the right password, at most once a day: somebody may know it, and here is a link to another one."},
+	model.LetterWrongCodes:      {"Second step tried", "After several wrong codes behind the right password, at most once a day: somebody may know it, and here is a link to another one."},
 	model.LetterSecured:         {"It wasn’t me: new password", "When somebody says it wasn’t them and the link was used already: the password is switched off, and here is a link."},
 	model.LetterSecuredNotice:   {"It wasn’t me: former address", "The same news to addresses that the account had in the last 30 days, without a link."},
 	model.LetterFactorChanged:   {"Second step changed", "When signing in takes something else than before: an app, a passkey, new recovery codes."},

@@ -210,6 +210,7 @@ func (s *story) members() {
 		device   string
 	}{
 		{"Łukasz Wiśniewski", 139 * day, 61 * day, "Chrome on Android"},
+		{withApp, 133 * day, 47 * day, "Chrome on Android"},
 		{"Corrado Pellegrini", 120 * day, 90 * day, "Firefox on Windows"},
 		{"Ngozi Okonkwo", 96 * day, 9 * day, "Safari on an iPad"},
 		{"Chiara Esposito", 71 * day, 20 * day, "Safari on an iPhone"},
@@ -253,8 +254,9 @@ func (s *story) members() {
 	})
 }
 
-// withApp is a member with a second factor.
-const withApp = "Łukasz Wiśniewski"
+// withApp is a member with a second factor. It is not who the tour has a visitor
+// sign in as: no visitor holds the telephone.
+const withApp = "Gwen Llewellyn"
 
 // withoutTelephone is somebody with an app for codes, who used it, and today has
 // a new telephone without it.

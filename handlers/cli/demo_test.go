@@ -152,7 +152,11 @@ func meetDemo(t *testing.T, folder, base, email, password string) {
 		want func(r model.AccountRecord) bool
 	}{
 		{"Łukasz Wiśniewski", func(r model.AccountRecord) bool {
-			return r.Account.HasPassword && !r.Account.LastSignInAt.IsZero() && r.Status == nil
+			return r.Account.HasPassword && !r.Account.LastSignInAt.IsZero() && r.Status == nil &&
+				r.Factors.Ways() == 0 // the tour ends with a visitor signed in as him
+		}},
+		{"Gwen Llewellyn", func(r model.AccountRecord) bool {
+			return !r.Factors.AppAt.IsZero() && strings.Contains(r.Why.StepText, "clear the second step")
 		}},
 		{"Hélène Lefèvre", func(r model.AccountRecord) bool { return r.Latest.State(*r.Account, false, now) == model.ResetExpired }},
 		{"Niccolò D’Angelo", func(r model.AccountRecord) bool { return r.Latest.EndReason == model.EndCancelled }},
