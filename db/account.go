@@ -275,6 +275,11 @@ func (d *DB) record(ctx context.Context, q querier, settings model.Settings, act
 			return r, s, err
 		}
 	}
+	if r.Member.Email != "" && model.EmailKey(r.Member.Email) != model.EmailKey(a.Email) {
+		if r.ChoseEmailAt, err = choseEmailAt(ctx, q, a); err != nil {
+			return r, s, err
+		}
+	}
 	if s.signedIn {
 		if r.Sessions, err = sessionsOf(ctx, q, a, now); err != nil {
 			return r, s, err

@@ -42,6 +42,16 @@ func pendingEmail(ctx context.Context, q querier, a model.Account, now time.Time
 	return c, nil
 }
 
+// choseEmailAt is when an account's holder confirmed the address it has now, zero
+// if it came in another way, or longer ago than ended changes are kept.
+func choseEmailAt(ctx context.Context, q querier, a model.Account) (time.Time, error) {
+	c, err := oneEmailChange(ctx, q, `c.account_id = +? AND c.end_reason = 'used' ORDER BY c.id DESC LIMIT 1`, a.ID)
+	if err != nil || c == nil || c.To != a.Email {
+		return time.Time{}, err
+	}
+	return c.EndedAt, nil
+}
+
 // PendingEmail is the new address that waits for whoever is signed in to open
 // the letter there, nil if none does.
 func (d *DB) PendingEmail(ctx context.Context, actor model.Actor) (*model.EmailChange, error) {

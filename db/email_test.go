@@ -93,6 +93,10 @@ func TestAMembersOwnChangeOfEmail(t *testing.T) {
 	if o := openedEmail(t, d, token); o.State != model.ResetUsed {
 		t.Errorf("it is %s", o.State)
 	}
+	// The office must not take the record's address for the better one.
+	if r, err := d.AccountRecord(t.Context(), dbtest.Owner(t, d), me.MemberID); err != nil || !r.ChoseEmailAt.Equal(clock.Now()) {
+		t.Errorf("to the office it was chosen %v, %v", r.ChoseEmailAt, err)
+	}
 
 	// For 30 days the former address is told of a new password, to the second.
 	for _, at := range []time.Duration{30*24*time.Hour - time.Second, 30 * 24 * time.Hour} {

@@ -252,7 +252,13 @@ func (ink *pen) accountFacts(r *model.AccountRecord) {
 	if r.Member.Email != "" && model.EmailKey(r.Member.Email) != model.EmailKey(a.Email) {
 		ink.raw(`<p class="soft">Differs from the contact email, `)
 		ink.text(r.Member.Email)
-		ink.raw(".</p>")
+		ink.raw(".")
+		if !r.ChoseEmailAt.IsZero() {
+			ink.raw(" They changed it themselves <span>")
+			ink.moment(r.ChoseEmailAt)
+			ink.raw("</span>: perhaps the record is out of date.")
+		}
+		ink.raw("</p>")
 		if mayGovern(ink.page, a) {
 			ink.openPost(r.Member.ID, "/account/email")
 			ink.raw(`<input type="hidden" name="email" value="`)

@@ -215,7 +215,12 @@ type AccountRecord struct {
 	SlowedFor  time.Duration // until the next sign-in may be tried somewhere
 	Failing    *Letter       // the letter for which the account is [Account.Failing]; nil if it is not
 	NewEmail   *EmailChange  // asked for by its holder, and not confirmed yet; nil if there is none
-	Near       *NearLogin    // the newest address that they may have meant theirs by; nil if there is none
+
+	// ChoseEmailAt is when the account's holder confirmed an email that differs
+	// from the record's; zero if it was not they who changed it last.
+	ChoseEmailAt time.Time
+
+	Near *NearLogin // the newest address that they may have meant theirs by; nil if there is none
 
 	SenderDomain string // of our letters, for the IT that refuses them
 	Why          Why
