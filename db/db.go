@@ -76,6 +76,10 @@ type Fixed struct {
 	// Local is the base URL as long as none is decided or stored: the port
 	// at which the portal happens to listen.
 	Local string
+
+	// Aside is a process beside the one that serves. It does not know whether
+	// that one was told of a mail server, so what it posts waits for it.
+	Aside bool
 }
 
 // Open opens the portal in a folder, making folder, key and database on first

@@ -46,7 +46,7 @@ func (tx *Tx) post(ctx context.Context, actor model.Actor, kind model.LetterKind
 		return err
 	}
 	state, settled := model.LetterWaiting, time.Time{}
-	if tx.settings.Mail.IsZero() && !(kind == model.LetterSettingsChanged && tx.settings.DeliversNotices(tx.Now)) {
+	if tx.settings.Mail.IsZero() && !tx.db.fixed.Aside && !(kind == model.LetterSettingsChanged && tx.settings.DeliversNotices(tx.Now)) {
 		state, settled = model.LetterCaptured, tx.Now
 	}
 	// A version without texts is the original, which letters call 0.
@@ -303,6 +303,19 @@ func (d *DB) ClaimLetter(ctx context.Context) (c *model.LetterContents, err erro
 		return nil, err
 	}
 	return c, nil
+}
+
+// CaptureFromShell captures what the command line posted (see [Fixed]), for the
+// process that serves and knows that there is no mail server.
+func (d *DB) CaptureFromShell(ctx context.Context) error {
+	return d.act(ctx, func(tx *Tx) error {
+		if !tx.settings.Mail.IsZero() {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE letter SET state = ?, settled_at = ? WHERE state = 'waiting' AND asked_kind = 'shell'`,
+			model.LetterCaptured, tx.Now.Unix())
+		return err
+	})
 }
 
 func (tx *Tx) claimLetter(ctx context.Context) (*model.LetterContents, error) {

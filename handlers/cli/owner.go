@@ -70,7 +70,7 @@ func (o ownerCommand) Run(ctx context.Context, c *commands) (err error) {
 			return err
 		}
 	}
-	d, err := db.Open(ctx, folder, db.Fixed{BaseURL: base})
+	d, err := db.Open(ctx, folder, db.Fixed{BaseURL: base, Aside: true})
 	if err != nil {
 		return err
 	}

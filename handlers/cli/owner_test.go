@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey/db/dbtest"
 	"latchkey/db/model"
@@ -136,4 +138,37 @@ func TestOwnerClearsALostSecondFactorOnlyWhenToldTo(t *testing.T) {
 	if dbtest.Account(t, d, dbtest.Actor(t, d, ruth).MemberID).HasFactor() {
 		t.Error("it is still there")
 	}
+}
+
+// The mail server may be a flag of the process that serves, which the command
+// knows nothing of: its letters wait for that one, which sends or captures them.
+func TestTheLetterOfAClearedSecondFactorIsLeftToWhoServes(t *testing.T) {
+	folder := setUp(t)
+	d := opened(t, folder)
+	clock := &dbtest.Clock{}
+	clock.Set(d.Now())
+	d.SetClock(clock.Now)
+	dbtest.App(t, d, clock, dbtest.Actor(t, d, ruth), password)
+	if status, _, stderr := finish(t, command(t, nil, "owner", ruth, "--clear-two-factor", "--data", folder)); status != 0 {
+		t.Fatalf("ended with status %d: %s", status, stderr)
+	}
+	cleared := func() model.LetterState {
+		page, err := d.Letters(t.Context(), model.ShellActor(), model.LetterQuery{})
+		if err != nil || len(page.Rows) == 0 || page.Rows[0].Kind != model.LetterFactorChanged {
+			t.Fatalf("%+v, %v", page.Rows, err)
+		}
+		return page.Rows[0].State
+	}
+	if got := cleared(); got != model.LetterWaiting {
+		t.Errorf("before the start it is %s", got)
+	}
+	p := start(t, command(t, nil, "--data", folder, anyPort))
+	p.says(`^It listens on (\S+) `)
+	for deadline := time.Now().Add(20 * time.Second); cleared() == model.LetterWaiting && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+	if got := cleared(); got != model.LetterCaptured {
+		t.Errorf("where there is no mail server it is %s", got)
+	}
+	p.stop()
 }

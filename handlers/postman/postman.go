@@ -161,7 +161,13 @@ func (p *Postman) next(ctx context.Context, s model.Settings) (*model.LetterCont
 		return &c, err
 	}
 	due, err := p.db.NextLetter(ctx)
-	if err != nil || due.IsZero() || due.After(p.db.Now()) || !s.DeliversNotices(p.db.Now()) {
+	if err != nil || due.IsZero() || due.After(p.db.Now()) {
+		return nil, err
+	}
+	if !s.DeliversNotices(p.db.Now()) {
+		if s.Mail.IsZero() {
+			err = p.db.CaptureFromShell(ctx)
+		}
 		return nil, err
 	}
 	return p.db.ClaimLetter(ctx)
