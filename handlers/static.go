@@ -65,7 +65,7 @@ func newStatic(files fs.FS) (*static, error) {
 		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(body))
 		sum.Write(body)
 		s.files[e.Name()] = file{kind, body, sync.OnceValue(func() []byte {
-			if small := gzipped(body); len(small) < len(body) {
+			if small := squeezed(body); len(small) < len(body) {
 				return small
 			}
 			return nil
@@ -134,6 +134,15 @@ func gzipped(body []byte) []byte {
 	defer packers.Put(z)
 	z.Reset(&b)
 	_, _ = z.Write(body) // a buffer never fails
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// squeezed is gzipped for what is packed once and sent to everybody.
+func squeezed(body []byte) []byte {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // fails for unknown levels only
+	_, _ = z.Write(body)
 	_ = z.Close()
 	return b.Bytes()
 }

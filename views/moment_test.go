@@ -70,6 +70,16 @@ func TestMomentsAreReadInFull(t *testing.T) {
 	}
 }
 
+func TestOnlyADayWithoutItsHourSaysMoreWhenPointedAt(t *testing.T) {
+	p := pageFor(stranger, "/")
+	at := p.Now.AddDate(0, -1, 0)
+	for short, want := range map[string]bool{p.Ago(at): false, "Thu 22 Oct": true} {
+		if _, got := draw(t, clock(p, at, short)).Find("time").Attr("title"); got != want {
+			t.Errorf("%q has a title: %v", short, got)
+		}
+	}
+}
+
 func TestDatesAndNumbersInWords(t *testing.T) {
 	for in, want := range map[string]string{"1951-03-14": "14 March 1951", "": "", "spring": "spring"} {
 		if got := date(in); got != want {

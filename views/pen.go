@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,14 +84,17 @@ func (ink *pen) moment(t time.Time) { ink.clock(t, ink.page.Ago(t)) }
 
 func (ink *pen) coming(t time.Time) { ink.clock(t, ink.page.Ahead(t)) }
 
-// clock writes a time in short words, and in full for whoever hears the page
-// or points at it.
+// clock writes a time in short words, and in full for whoever hears the page, or
+// points at a day that is named without its hour. More would be said twice, on
+// pages that hold a link and so cross the wire uncompressed.
 func (ink *pen) clock(t time.Time, short string) {
 	t = t.In(ink.page.location())
 	ink.raw(`<time datetime="`)
 	ink.html = t.AppendFormat(ink.html, time.RFC3339)
-	ink.raw(`" title="`)
-	ink.html = t.AppendFormat(ink.html, inFull)
+	if !strings.Contains(short, ":") {
+		ink.raw(`" title="`)
+		ink.html = t.AppendFormat(ink.html, inFull)
+	}
 	if nearby(short) {
 		ink.raw(`">`, short, `</time>`)
 		return
