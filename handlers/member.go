@@ -203,7 +203,7 @@ func typedMember(form url.Values) model.Member {
 func typed(form url.Values) map[string]string {
 	values := map[string]string{}
 	for name := range form {
-		if !strings.Contains(name, "password") || name == "min_password_length" {
+		if !strings.Contains(name, "password") || name == "min_password_length" || name == "password_reminder" {
 			values[name] = form.Get(name)
 		}
 	}

@@ -246,6 +246,12 @@ func TestSomebodyIsRemindedOfAnOldPassword(t *testing.T) {
 		t.Errorf("usually it is %q", got)
 	}
 	owner.submit(form, `form[action="/admin/settings"]`, "", "password_reminder", "61").is(http.StatusUnprocessableEntity).says("Please choose one of these.")
+	// What was chosen stays when another field is refused: saving again would else
+	// switch it off.
+	refused := owner.submit(form, `form[action="/admin/settings"]`, "", "password_reminder", "90", "min_password_length", "5").is(http.StatusUnprocessableEntity)
+	if got := refused.text("#password_reminder option[selected]"); got != "90 days" {
+		t.Errorf("after a refusal %q is chosen", got)
+	}
 	owner.submit(form, `form[action="/admin/settings"]`, "", "password_reminder", "60", "factor_owner", string(model.FactorOptional)).leads("/admin/settings")
 	if got := owner.get("/admin/settings").text("#password_reminder option[selected]"); got != "60 days" {
 		t.Errorf("chosen is %q", got)
