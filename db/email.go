@@ -194,7 +194,7 @@ func (tx *Tx) mayMailNew(ctx context.Context, a model.Account, to string) error 
 	if wait <= 0 {
 		return nil
 	}
-	return model.Limited("Several letters went out already.", wait)
+	return model.Limited("Several letters went out already. Look in the junk folder, or ask the office to change the address.", wait)
 }
 
 const lettersToNew = `

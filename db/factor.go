@@ -704,7 +704,7 @@ func (tx *Tx) settledAddress(ctx context.Context, a model.Account) error {
 		return err
 	}
 	return model.Conflict("The email of this account was changed less than three days ago, so the second step stays for now, and the account with it: whoever changed both could sign in as them. Either can go from " +
-		at.Add(model.ClearedFor).In(tx.settings.Location()).Format("Mon 2 Jan, 15:04") + " on.")
+		at.Add(model.ClearedFor).In(tx.settings.Location()).Format("Mon 2 Jan, 15:04") + " on. Until then a recovery code or a passkey still gets them in.")
 }
 
 // officeMayKnowPassword reports whether the present password was set through
