@@ -21,6 +21,7 @@ CREATE TABLE email_change (
 ) STRICT;
 
 CREATE UNIQUE INDEX email_change_one_unended ON email_change (account_id) WHERE ended_at IS NULL;
+CREATE INDEX email_change_used ON email_change (account_id, id) WHERE end_reason = 'used';
 CREATE INDEX email_change_by_end ON email_change (ended_at) WHERE ended_at IS NOT NULL;
 
 -- One salt for all accounts at an address, or a sign-in could not compare one
