@@ -732,19 +732,8 @@ func (tx *Tx) endSessions(ctx context.Context, accountID int64) error {
 	return err
 }
 
-// Staff lists who works in the office, or is about to.
-func (d *DB) Staff(ctx context.Context, actor model.Actor) ([]model.Account, error) {
-	if err := actor.MayOwn(); err != nil {
-		return nil, err
-	}
-	return rows(ctx, d.read, scanAccountRow, `
-		SELECT `+accountColumns+accountTables+`
-		WHERE a.role <> 'member' OR a.pending_role <> ''
-		ORDER BY n.sort_key, a.id`)
-}
-
-// Colleagues are Staff with what each waits for, and what the actor may do about
-// it.
+// Colleagues lists who works in the office, or is about to, with what each waits
+// for and what the actor may do about it.
 func (d *DB) Colleagues(ctx context.Context, actor model.Actor) ([]model.Colleague, error) {
 	if err := actor.MayOwn(); err != nil {
 		return nil, err

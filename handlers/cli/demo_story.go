@@ -436,5 +436,5 @@ func (s *story) signIn(ctx context.Context, login, password, device, network str
 
 // actor is somebody of the office at work.
 func actor(a model.Account) model.Actor {
-	return model.Actor{Kind: model.ByPerson, AccountID: a.ID, MemberID: a.MemberID, Name: a.Name, Role: a.Role, Stamp: a.SessionStamp, Network: inOffice}
+	return model.PersonActor(a, inOffice)
 }

@@ -119,7 +119,7 @@ func meetDemo(t *testing.T, folder, base, email, password string) {
 	if err != nil || in.Account.Role != model.RoleOwner {
 		t.Fatalf("signed in as %+v, %v", in.Account, err)
 	}
-	owner := model.Actor{Kind: model.ByPerson, AccountID: in.Account.ID, MemberID: in.Account.MemberID, Name: in.Account.Name, Role: in.Account.Role, Stamp: in.Account.SessionStamp}
+	owner := model.PersonActor(in.Account, "")
 
 	total := func(filter model.MemberFilter) int {
 		page, err := d.Members(t.Context(), owner, model.MemberQuery{Filter: filter})

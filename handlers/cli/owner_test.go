@@ -78,7 +78,7 @@ func TestOwnerRefusesWhatThePolicyRefuses(t *testing.T) {
 			if stdout != "" {
 				t.Errorf("it said:\n%s", stdout)
 			}
-			all, err := opened(t, folder).Staff(t.Context(), model.ShellActor())
+			all, err := opened(t, folder).Colleagues(t.Context(), model.ShellActor())
 			if err != nil || len(all) != 0 {
 				t.Errorf("made %v, %v", all, err)
 			}
@@ -89,7 +89,7 @@ func TestOwnerRefusesWhatThePolicyRefuses(t *testing.T) {
 func TestOwnerRescuesADisabledOwnerWhileThePortalIsServed(t *testing.T) {
 	folder := setUp(t)
 	d := opened(t, folder)
-	all, err := d.Staff(t.Context(), model.ShellActor())
+	all, err := d.Colleagues(t.Context(), model.ShellActor())
 	if err != nil {
 		t.Fatal(err)
 	}
